@@ -1,0 +1,1 @@
+//! Virtual security keys in the readers of a private pcscd.

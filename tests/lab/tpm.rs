@@ -1,0 +1,1 @@
+//! Virtual TPMs: manufactured, powered and measured like the one in a laptop.

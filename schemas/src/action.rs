@@ -1,0 +1,206 @@
+//! What people do, signed with the 9c key on their security key (architecture §6.9).
+//!
+//! keyd hands out a nonce ([`ActionChallenge`]); the person signs the exact act with it; keyd takes
+//! each nonce once.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::{Nonce, Sha256};
+use crate::ids::{ApprovalId, DeviceId, HoldId, OrderSeq, ReaderId, SessionId};
+use crate::jws::Message;
+use crate::key::{PublicKey, Thumbprint};
+use crate::limits;
+use crate::names::{AssetTag, Note, SiteCode};
+use crate::order::{HoldClass, Mode, SignedAct};
+use crate::phrase::Phrase;
+use crate::time::{Seconds, Timestamp};
+
+/// What an act is about.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Target {
+    /// A laptop.
+    Laptop {
+        /// Its number.
+        device: DeviceId,
+    },
+    /// A security key.
+    Key {
+        /// Its 9c key.
+        key: Thumbprint,
+    },
+}
+
+/// One human act. What it says is exactly what is done.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Act {
+    /// Confirm an enrolled laptop: phrase and tag are those on its screen and lid.
+    ConfirmLaptop {
+        /// The laptop.
+        device: DeviceId,
+        /// The tag on its lid.
+        asset: AssetTag,
+        /// The phrase on its screen.
+        phrase: Phrase,
+    },
+    /// Confirm an enrolled security key.
+    ConfirmKey {
+        /// The key.
+        key: Thumbprint,
+        /// The phrase on the screen where it was enrolled.
+        phrase: Phrase,
+    },
+    /// Stop something: a hold is added.
+    Stop {
+        /// What.
+        target: Target,
+        /// Why.
+        class: HoldClass,
+        /// When.
+        mode: Mode,
+        /// In the person's own words.
+        note: Note,
+    },
+    /// Let it work again: these holds are lifted.
+    Resume {
+        /// What.
+        target: Target,
+        /// The holds to lift.
+        holds: Vec<HoldId>,
+        /// The request that this answers, where a second person must agree.
+        request: Option<ApprovalId>,
+        /// In the person's own words.
+        note: Note,
+    },
+    /// Take it out of use for good.
+    Revoke {
+        /// What.
+        target: Target,
+        /// In the person's own words.
+        note: Note,
+    },
+    /// End one visit.
+    EndSession {
+        /// The session.
+        session: SessionId,
+        /// In the person's own words.
+        note: Note,
+    },
+    /// Let a key in this program's memory read on the person's behalf for a while.
+    OpenReader {
+        /// The key.
+        reader_key: PublicKey,
+        /// For how long.
+        lasts: Seconds,
+    },
+}
+
+impl Act {
+    /// The word for the record and for metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::ConfirmLaptop { .. } => "confirm-laptop",
+            Self::ConfirmKey { .. } => "confirm-key",
+            Self::Stop { .. } => "stop",
+            Self::Resume { .. } => "resume",
+            Self::Revoke { .. } => "revoke",
+            Self::EndSession { .. } => "end-session",
+            Self::OpenReader { .. } => "open-reader",
+        }
+    }
+}
+
+/// A human act with keyd's nonce; signed by the person's 9c key.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// keyd's nonce.
+    pub nonce: Nonce,
+    /// The site for which the person acts.
+    pub site: SiteCode,
+    /// The act.
+    pub act: Act,
+}
+
+impl Message for Action {
+    const TYP: &'static str = "wardkey-action+jwt";
+    const MAX: usize = limits::MESSAGE_BYTES;
+}
+
+/// A nonce for one human act.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionChallenge {
+    /// The nonce.
+    pub nonce: Nonce,
+    /// How long it waits.
+    pub expires_in: Seconds,
+}
+
+/// The signed act as it is sent.
+pub type ActionBody = SignedAct;
+
+/// What became of an act.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Confirmed; it is in use.
+    Confirmed,
+    /// Stopped, or revoked.
+    Stopped {
+        /// The hold that was added.
+        hold: HoldId,
+        /// The orders that carry it to laptops.
+        orders: Vec<OrderSent>,
+    },
+    /// It works again, or some of its holds still stand.
+    Resumed {
+        /// Holds that still stand.
+        remaining: Vec<HoldId>,
+        /// The orders that carry it to laptops.
+        orders: Vec<OrderSent>,
+    },
+    /// Waits for a second person with another role.
+    WaitsForSecondPerson {
+        /// The request to be named by them.
+        request: ApprovalId,
+        /// How long it waits.
+        expires_in: Seconds,
+    },
+    /// The visit was ended.
+    SessionEnded {
+        /// The orders that carry it to laptops.
+        orders: Vec<OrderSent>,
+    },
+    /// Reading is allowed.
+    ReaderOpened {
+        /// The permission.
+        reader: ReaderId,
+        /// For how long.
+        lasts: Seconds,
+    },
+}
+
+/// An order that an act brought about.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderSent {
+    /// The laptop.
+    pub device: DeviceId,
+    /// The order's place.
+    pub seq: OrderSeq,
+}
+
+/// keyd's answer to an act that was done or put on the list.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionAnswer {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The leaf hash of the audit entry.
+    pub leaf: Sha256,
+    /// When it was on record.
+    pub committed_at: Timestamp,
+}

@@ -1,0 +1,45 @@
+//! Every maximum on the wire, each with its reason.
+
+/// A signed message without evidence in it: a few certificates at most.
+pub const MESSAGE_BYTES: usize = 16 * 1024;
+
+/// A signed message that carries evidence: attest structures, PCR values, certificate chains.
+/// A resume order embeds the approvals of two people with their certificates and fits as well.
+pub const EVIDENCE_BYTES: usize = 64 * 1024;
+
+/// A measured-boot event log. The TCG PC Client profile reserves 64 KiB; real logs of servers reach
+/// a few hundred KiB; two MiB leaves room without letting one request fill memory.
+pub const EVENT_LOG_BYTES: usize = 2 * 1024 * 1024;
+
+/// A registration of a laptop: the evidence above and the event log, base64url inside base64url.
+pub const REGISTRATION_BYTES: usize = 4 * 1024 * 1024;
+
+/// A trust bundle: some 200 site authorities of about 900 bytes each, base64url, with room to grow.
+pub const BUNDLE_BYTES: usize = 2 * 1024 * 1024;
+
+/// One DER certificate. The longest maker certificate seen is under 3 KiB.
+pub const CERTIFICATE_BYTES: usize = 8 * 1024;
+
+/// Certificates in a chain that somebody sends: EK, two intermediates, a root, some to spare.
+pub const CHAIN_CERTIFICATES: usize = 8;
+
+/// One TPM structure (public area, attest, credential blob): TPM buffers are at most 4 KiB.
+pub const TPM_STRUCTURE_BYTES: usize = 4 * 1024;
+
+/// PCRs of the SHA-256 bank (TPM 2.0 PC Client profile: 24 registers).
+pub const PCRS: usize = 24;
+
+/// Free text that a person types as a reason.
+pub const NOTE_CHARS: usize = 500;
+
+/// A person's or laptop's display name.
+pub const NAME_CHARS: usize = 64;
+
+/// Holds named in one message.
+pub const HOLDS: usize = 64;
+
+/// Orders handed out in one answer; the next answer brings the rest.
+pub const ORDERS: usize = 32;
+
+/// Rows in one answer to a query.
+pub const ROWS: usize = 500;

@@ -1,0 +1,216 @@
+//! Reading: lists for people, asked with a key that a person's security key vouched for.
+//!
+//! Nobody touches a token for each list. A person signs once ([`crate::action::Act::OpenReader`])
+//! that a key in their program's memory may read for a quarter of an hour; that key signs each
+//! [`Query`]. A counter that only grows makes a recorded query worthless.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Sha256;
+use crate::ids::{DeviceId, Generation, OrderId, OrderSeq, PersonId, ReaderId, RoomId, SessionId};
+use crate::jws::Message;
+use crate::key::Thumbprint;
+use crate::limits;
+use crate::names::{AssetTag, DisplayName, Firmware, SiteCode, TokenSerial};
+use crate::order::Hold;
+use crate::role::Role;
+use crate::status::ObjectState;
+use crate::time::{Seconds, Timestamp};
+
+/// The longest that a reader key may read.
+pub const READER_LASTS_MOST: Seconds = Seconds::new(15 * 60);
+
+/// What is asked.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Question {
+    /// The site's laptops.
+    Laptops,
+    /// The site's security keys.
+    Keys,
+    /// The site's visits, newest first.
+    Sessions,
+    /// The orders to one laptop, newest first.
+    Orders {
+        /// The laptop.
+        device: DeviceId,
+    },
+    /// The site's record, newest first.
+    Record {
+        /// Only entries before this one; absent for the newest.
+        before: Option<u64>,
+    },
+}
+
+impl Question {
+    /// The word for metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Laptops => "laptops",
+            Self::Keys => "keys",
+            Self::Sessions => "sessions",
+            Self::Orders { .. } => "orders",
+            Self::Record { .. } => "record",
+        }
+    }
+}
+
+/// A question; signed by the reader key.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// The permission.
+    pub reader: ReaderId,
+    /// Higher than in every question before.
+    pub counter: u64,
+    /// The question.
+    pub question: Question,
+}
+
+impl Message for Query {
+    const TYP: &'static str = "wardkey-query+jwt";
+    const MAX: usize = limits::MESSAGE_BYTES;
+}
+
+/// One laptop.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaptopRow {
+    /// Its number.
+    pub device: DeviceId,
+    /// The tag on its lid.
+    pub asset: AssetTag,
+    /// Its enrolment.
+    pub generation: Generation,
+    /// Its state.
+    pub state: ObjectState,
+    /// The holds on it.
+    pub holds: Vec<Hold>,
+    /// When it last spoke with keyd.
+    pub last_seen: Option<Timestamp>,
+    /// Whether a link to it stands at the node that answers.
+    pub linked: bool,
+    /// Its running visit.
+    pub session: Option<SessionId>,
+}
+
+/// One security key.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRow {
+    /// Its 9c key.
+    pub key: Thumbprint,
+    /// The serial number printed on it.
+    pub serial: TokenSerial,
+    /// Its firmware.
+    pub firmware: Firmware,
+    /// Whose it is.
+    pub person: PersonId,
+    /// What colleagues call them.
+    pub name: DisplayName,
+    /// Their role.
+    pub role: Role,
+    /// Its state.
+    pub state: ObjectState,
+    /// The holds on it.
+    pub holds: Vec<Hold>,
+    /// When it was last used.
+    pub last_used: Option<Timestamp>,
+}
+
+/// One visit.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionRow {
+    /// Its number.
+    pub session: SessionId,
+    /// The laptop.
+    pub device: DeviceId,
+    /// The tag on its lid.
+    pub asset: AssetTag,
+    /// The key that activated it.
+    pub staff_key: Thumbprint,
+    /// The room.
+    pub room: RoomId,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it must end.
+    pub hard_end: Timestamp,
+    /// When the laptop must stop at the latest if nothing reaches it any more.
+    pub cannot_run_past: Timestamp,
+    /// How often it was renewed.
+    pub renewals: u32,
+    /// Where it stands, as the laptop last said.
+    pub state: String,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+}
+
+/// One order and what became of it.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderRow {
+    /// Its number.
+    pub order: OrderId,
+    /// Its place.
+    pub seq: OrderSeq,
+    /// The laptop.
+    pub device: DeviceId,
+    /// What it says: stop, end-session or resume.
+    pub command: String,
+    /// When it was on record.
+    pub committed_at: Timestamp,
+    /// When it was first put on a link or into an answer.
+    pub sent_at: Option<Timestamp>,
+    /// When the laptop received it, by its signed receipt.
+    pub received_at: Option<Timestamp>,
+    /// When the laptop acted on it, by its signed receipt.
+    pub acted_at: Option<Timestamp>,
+    /// What the laptop said.
+    pub result: Option<String>,
+    /// While there is no receipt: when the laptop must have stopped at the latest.
+    pub cannot_run_past: Option<Timestamp>,
+}
+
+/// One entry of the record.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordRow {
+    /// Its place.
+    pub place: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The site.
+    pub site: SiteCode,
+    /// What happened.
+    pub event: String,
+    /// Who did it: a key's thumbprint, a laptop's number, or a part of the system.
+    pub actor: String,
+    /// To what.
+    pub target: String,
+    /// The refusal code, where the answer was no.
+    pub code: Option<String>,
+    /// The hash of its leaf (RFC 6962 §2.1).
+    pub leaf: Sha256,
+    /// The hash of the entry before.
+    pub previous: Sha256,
+}
+
+/// The answer to a question.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Answer {
+    /// Laptops.
+    Laptops(Vec<LaptopRow>),
+    /// Security keys.
+    Keys(Vec<KeyRow>),
+    /// Visits.
+    Sessions(Vec<SessionRow>),
+    /// Orders.
+    Orders(Vec<OrderRow>),
+    /// The record.
+    Record(Vec<RecordRow>),
+}

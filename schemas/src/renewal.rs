@@ -1,0 +1,62 @@
+//! Renewing a lease (blueprint P6).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Nonce;
+use crate::evidence::Attestation;
+use crate::ids::{DeviceId, Generation, SessionId};
+use crate::jws::Message;
+use crate::limits;
+
+/// Where the visit stands, as the laptop sees it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VisitState {
+    /// In the room, the security key still in.
+    InRoom,
+    /// Handed over; the security key is out.
+    WithPatient,
+    /// A member of staff has come back with a key.
+    StaffControl,
+}
+
+impl VisitState {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InRoom => "in-room",
+            Self::WithPatient => "with-patient",
+            Self::StaffControl => "staff-control",
+        }
+    }
+}
+
+/// The laptop asks for the next lease; signed by the device key.
+///
+/// A retry is the same bytes again and gets the same answer.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalRequest {
+    /// The laptop.
+    pub device: DeviceId,
+    /// Its enrolment.
+    pub generation: Generation,
+    /// The session.
+    pub session: SessionId,
+    /// One more than the `seq` of the lease that it follows.
+    pub seq: u32,
+    /// keyd's nonce, from that lease.
+    pub renew_nonce: Nonce,
+    /// The gate's new nonce.
+    pub gate_nonce: Nonce,
+    /// Where the visit stands.
+    pub state: VisitState,
+    /// `TPM2_GetTime` by the attestation key over both nonces.
+    pub time: Attestation,
+}
+
+impl Message for RenewalRequest {
+    const TYP: &'static str = "wardkey-renewal-request+jwt";
+    const MAX: usize = limits::MESSAGE_BYTES;
+}

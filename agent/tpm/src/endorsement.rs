@@ -118,6 +118,11 @@ impl EndorsementKey {
         &self.primary.parts.name
     }
 
+    /// The point of an ECC key, 32 bytes each for x and y, padded on the left; `None` for RSA.
+    pub fn coordinates(&self) -> Option<(&[u8; 32], &[u8; 32])> {
+        self.primary.parts.point.as_ref().map(|(x, y)| (x, y))
+    }
+
     /// Opens a credential that was made for this endorsement key and for `key`
     /// (`TPM2_ActivateCredential`), and returns the secret in it: proof that both are in this TPM.
     ///

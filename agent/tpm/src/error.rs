@@ -2,7 +2,7 @@
 
 use std::{fmt, io, time::Duration};
 
-use tpm2_protocol::data::{TpmCc, TpmRc, TpmRcBase, TpmRcIndex};
+use tpm2_protocol::data::{TpmCc, TpmRc, TpmRcBase, TpmRcFmt1, TpmRcIndex};
 
 use crate::TpmAddress;
 
@@ -75,18 +75,7 @@ impl TpmError {
     /// True if the TPM does not know a handle: the key was lost with a reset or a suspend, and
     /// making it again helps, because every key of this crate is a primary.
     pub fn calls_for_reloading(&self) -> bool {
-        let Self::Answered { code, .. } = self else {
-            return false;
-        };
-        matches!(
-            code.base(),
-            Some(
-                TpmRcBase::Handle
-                    | TpmRcBase::ReferenceH0
-                    | TpmRcBase::ReferenceH1
-                    | TpmRcBase::ReferenceH2
-            )
-        )
+        self.code().is_some_and(ResponseCode::misses_a_key)
     }
 
     /// What the TPM answered, if it answered.
@@ -186,6 +175,25 @@ impl ResponseCode {
         )
     }
 
+    /// True if a handle is that of no loaded object (TPM 2.0 Library Part 3, 5.4): either it could
+    /// be one (`TPM_RC_REFERENCE_H0` and the next), or it is out of range (`TPM_RC_VALUE` for a
+    /// handle), which depends on the TPM's count of places.
+    fn misses_a_key(self) -> bool {
+        match TpmRc::try_from(self.0) {
+            Ok(TpmRc::Fmt1(TpmRcFmt1 {
+                base,
+                index: Some(TpmRcIndex::Handle(_)),
+            })) => {
+                matches!(base, TpmRcBase::Handle | TpmRcBase::Value)
+            }
+            Ok(TpmRc::Warn(base)) => matches!(
+                base,
+                TpmRcBase::ReferenceH0 | TpmRcBase::ReferenceH1 | TpmRcBase::ReferenceH2
+            ),
+            Ok(TpmRc::Fmt0(_) | TpmRc::Fmt1(_)) | Err(_) => false,
+        }
+    }
+
     pub(crate) fn base(self) -> Option<TpmRcBase> {
         TpmRc::try_from(self.0).ok().map(|code| code.base())
     }
@@ -247,13 +255,18 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_handle_calls_for_reloading() {
-        for value in [0x18b, 0x28b, 0x910, 0x911] {
-            let error = TpmError::Answered {
-                command: CommandCode(TpmCc::Quote),
-                code: ResponseCode::new(value),
-            };
-            assert!(error.calls_for_reloading(), "{value:#x}");
+    fn an_unknown_handle_calls_for_reloading_and_nothing_else_does() {
+        let calls = |value| {
+            let command = CommandCode(TpmCc::Quote);
+            let code = ResponseCode::new(value);
+            TpmError::Answered { command, code }.calls_for_reloading()
+        };
+        for value in [0x18b, 0x28b, 0x184, 0x910, 0x911, 0x912] {
+            assert!(calls(value), "{value:#x}");
+        }
+        // A parameter's value, a session's handle, no place, a failure, a maker's code.
+        for value in [0x1c4, 0x1cb, 0x98b, 0x918, 0x902, 0x101, 0x500] {
+            assert!(!calls(value), "{value:#x}");
         }
         assert!(TpmError::OutOfStep.calls_for_reopening());
     }

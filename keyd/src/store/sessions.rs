@@ -1,0 +1,510 @@
+//! Rooms and visits.
+
+use wardkey_schemas::bytes::{Nonce, Sha256};
+use wardkey_schemas::ids::{DeviceId, Generation, RoomId, SessionId};
+use wardkey_schemas::key::Thumbprint;
+use wardkey_schemas::names::SiteCode;
+use wardkey_schemas::query::SessionRow;
+use wardkey_schemas::renewal::VisitState;
+use wardkey_schemas::session::EndReason;
+use wardkey_schemas::time::Timestamp;
+
+use super::devices::{Device, DeviceRow, TpmTime, device_columns};
+use super::engine::Tx;
+use super::rows::{Column, bits_to_i64, i64_to_bits};
+use super::{Store, StoreError};
+
+/// A visit that begins.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Its number.
+    pub id: SessionId,
+    /// The site.
+    pub site: SiteCode,
+    /// The laptop.
+    pub device: DeviceId,
+    /// Its enrolment.
+    pub generation: Generation,
+    /// The key.
+    pub key: Thumbprint,
+    /// The room.
+    pub room: RoomId,
+    /// SHA-256 of the activation's envelope.
+    pub activation: Sha256,
+    /// SHA-256 of the key's certificate.
+    pub certificate: Sha256,
+    /// When it must end.
+    pub hard_end: Timestamp,
+    /// The first lease.
+    pub lease: GivenLease,
+    /// The TPM's counters in the quote.
+    pub tpm: TpmTime,
+}
+
+/// A lease as it was given.
+#[derive(Clone, Debug)]
+pub struct GivenLease {
+    /// Its envelope.
+    pub text: String,
+    /// keyd's nonce for the next renewal.
+    pub renew_nonce: Nonce,
+    /// When the laptop must have stopped at the latest.
+    pub cannot_run_past: Timestamp,
+}
+
+/// A running or ended visit, with its laptop and the state of its key.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its number.
+    pub id: SessionId,
+    /// The site.
+    pub site: SiteCode,
+    /// The laptop as it stands.
+    pub device: Device,
+    /// The laptop's enrolment when the visit began.
+    pub generation: Generation,
+    /// The key.
+    pub key: Thumbprint,
+    /// Whether the key is revoked, or a hold that acts at once stands on it.
+    pub key_stopped: bool,
+    /// The room.
+    pub room: RoomId,
+    /// SHA-256 of the activation's envelope.
+    pub activation: Sha256,
+    /// When it must end.
+    pub hard_end: Timestamp,
+    /// How often it was renewed.
+    pub seq: u32,
+    /// SHA-256 of the nonce for the next renewal.
+    pub renew_nonce: Sha256,
+    /// SHA-256 of the renewal request that was answered last.
+    pub answered_request: Option<Sha256>,
+    /// The envelope of the newest lease.
+    pub lease: String,
+    /// The TPM's counters when it last signed.
+    pub tpm: TpmTime,
+    /// When that arrived here.
+    pub tpm_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    session_id: Vec<u8>,
+    site: String,
+    generation: i64,
+    key: Vec<u8>,
+    key_stopped: i64,
+    room_id: Vec<u8>,
+    activation_sha256: Vec<u8>,
+    hard_end: i64,
+    seq: i64,
+    renew_nonce_hash: Vec<u8>,
+    answered_request: Option<Vec<u8>>,
+    lease: String,
+    reset_count: i64,
+    restart_count: i64,
+    tpm_clock: i64,
+    tpm_clock_at: i64,
+    ended_at: Option<i64>,
+    #[sqlx(flatten)]
+    device: DeviceRow,
+}
+
+impl TryFrom<Row> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, Self::Error> {
+        let column = |name| Column("session", name);
+        let answered = row.answered_request.as_deref();
+        Ok(Self {
+            id: column("session_id").fixed(&row.session_id)?,
+            site: column("site").text(&row.site)?,
+            device: row.device.try_into()?,
+            generation: Generation::new(column("generation").number(row.generation)?),
+            key: column("key").fixed(&row.key)?,
+            key_stopped: row.key_stopped != 0,
+            room: column("room_id").fixed(&row.room_id)?,
+            activation: column("activation_sha256").fixed(&row.activation_sha256)?,
+            hard_end: column("hard_end").time(row.hard_end)?,
+            seq: column("seq").number(row.seq)?,
+            renew_nonce: column("renew_nonce_hash").fixed(&row.renew_nonce_hash)?,
+            answered_request: answered
+                .map(|sha256| column("answered_request").fixed(sha256))
+                .transpose()?,
+            lease: row.lease,
+            tpm: TpmTime {
+                reset_count: column("reset_count").number(row.reset_count)?,
+                restart_count: column("restart_count").number(row.restart_count)?,
+                clock: i64_to_bits(row.tpm_clock),
+            },
+            tpm_at: column("tpm_clock_at").time(row.tpm_clock_at)?,
+            ended_at: row.ended_at.map(|at| column("ended_at").time(at)).transpose()?,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ListedRow {
+    session_id: Vec<u8>,
+    device_id: Vec<u8>,
+    asset: String,
+    key: Vec<u8>,
+    room_id: Vec<u8>,
+    started_at: i64,
+    hard_end: i64,
+    cannot_run_past: i64,
+    seq: i64,
+    visit_state: String,
+    ended_at: Option<i64>,
+    end_reason: Option<String>,
+}
+
+/// A visit that was ended as part of a larger decision.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EndedSession {
+    /// Its number.
+    pub id: SessionId,
+    /// The laptop.
+    pub device: DeviceId,
+}
+
+impl Store {
+    /// The visit with this number, with its laptop and the state of its key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let row = read_optional!(
+            self,
+            Row,
+            concat!(
+                "select s.session_id, s.site, s.generation, s.key, \
+                 cast(case when k.revoked = 1 or k.holds > 0 then 1 else 0 end as bigint) \
+                 as key_stopped, s.room_id, s.activation_sha256, s.hard_end, s.seq, \
+                 s.renew_nonce_hash, s.answered_request, s.lease, s.reset_count, \
+                 s.restart_count, s.tpm_clock, s.tpm_clock_at, s.ended_at, ",
+                device_columns!(),
+                " from session s join device d on d.device_id = s.device_id \
+                 join staff_key k on k.key = s.key where s.session_id = $1"
+            ),
+            id.as_bytes().as_slice()
+        )?;
+        row.map(Session::try_from).transpose()
+    }
+
+    /// A room of a site: whether it is open.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_room(&self, room: RoomId) -> Result<Option<(SiteCode, bool)>, StoreError> {
+        let row = read_optional!(
+            self,
+            (String, Option<i64>),
+            "select site, closed_at from room where room_id = $1",
+            room.as_bytes().as_slice()
+        )?;
+        row.map(|(site, closed)| Ok((Column("room", "site").text(&site)?, closed.is_none())))
+            .transpose()
+    }
+
+    /// The visits of a site, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn sessions_of(
+        &self,
+        site: &SiteCode,
+        most: u32,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        let rows = read_all!(
+            self,
+            ListedRow,
+            "select s.session_id, s.device_id, d.asset, s.key, s.room_id, s.started_at, \
+             s.hard_end, s.cannot_run_past, s.seq, s.visit_state, s.ended_at, s.end_reason \
+             from session s join device d on d.device_id = s.device_id \
+             where s.site = $1 order by s.started_at desc limit $2",
+            site.as_str(),
+            i64::from(most)
+        )?;
+        let column = |name| Column("session", name);
+        rows.into_iter()
+            .map(|row| {
+                Ok(SessionRow {
+                    session: column("session_id").fixed(&row.session_id)?,
+                    device: column("device_id").fixed(&row.device_id)?,
+                    asset: Column("device", "asset").text(&row.asset)?,
+                    staff_key: column("key").fixed(&row.key)?,
+                    room: column("room_id").fixed(&row.room_id)?,
+                    started_at: column("started_at").time(row.started_at)?,
+                    hard_end: column("hard_end").time(row.hard_end)?,
+                    cannot_run_past: column("cannot_run_past").time(row.cannot_run_past)?,
+                    renewals: column("seq").number(row.seq)?,
+                    state: row.visit_state,
+                    ended_at: row.ended_at.map(|at| column("ended_at").time(at)).transpose()?,
+                    end_reason: row.end_reason,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Tx {
+    /// Opens a room.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn insert_room(
+        &mut self,
+        room: RoomId,
+        site: &SiteCode,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "insert into room (room_id, site, opened_at) values ($1, $2, $3)",
+            room.as_bytes().as_slice(),
+            site.as_str(),
+            now.millis()
+        )?;
+        Ok(())
+    }
+
+    /// Ends what stands in the way of a new visit and can no longer run: an earlier visit on the
+    /// same laptop (its gate has forgotten it, or it would not ask), and a visit with the same key
+    /// whose time is over.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn end_lapsed_sessions(
+        &mut self,
+        device: DeviceId,
+        key: Thumbprint,
+        now: Timestamp,
+    ) -> Result<Vec<EndedSession>, StoreError> {
+        let rows = fetch!(
+            self,
+            fetch_all,
+            (Vec<u8>, Vec<u8>),
+            "update session set ended_at = $3, \
+             end_reason = case when device_id = $1 then 'superseded' else 'lease-over' end \
+             where ended_at is null and (device_id = $1 or (key = $2 and cannot_run_past <= $3)) \
+             returning session_id, device_id",
+            device.as_bytes().as_slice(),
+            key.as_bytes().as_slice(),
+            now.millis()
+        )?;
+        rows.iter().map(ended).collect()
+    }
+
+    /// Begins a visit; `false` if the key has another one running.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn insert_session(
+        &mut self,
+        session: &NewSession,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let rows = execute!(
+            self,
+            "insert into session (session_id, site, device_id, generation, key, room_id, \
+             activation_sha256, certificate_sha256, started_at, hard_end, cannot_run_past, \
+             renew_nonce_hash, lease, reset_count, restart_count, tpm_clock, tpm_clock_at, \
+             visit_state) \
+             select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $9, \
+             'in-room' where not exists \
+             (select 1 from session where key = $5 and ended_at is null)",
+            session.id.as_bytes().as_slice(),
+            session.site.as_str(),
+            session.device.as_bytes().as_slice(),
+            i64::from(session.generation.number()),
+            session.key.as_bytes().as_slice(),
+            session.room.as_bytes().as_slice(),
+            session.activation.as_bytes().as_slice(),
+            session.certificate.as_bytes().as_slice(),
+            now.millis(),
+            session.hard_end.millis(),
+            session.lease.cannot_run_past.millis(),
+            session.lease.renew_nonce.sha256().as_bytes().as_slice(),
+            session.lease.text.as_str(),
+            i64::from(session.tpm.reset_count),
+            i64::from(session.tpm.restart_count),
+            bits_to_i64(session.tpm.clock)
+        )?;
+        Ok(rows == 1)
+    }
+
+    /// Gives a running visit a new activation and a later end; `false` if it is not running, or
+    /// was renewed since it was judged.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn extend_session(
+        &mut self,
+        session: &NewSession,
+        seq: u32,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let rows = execute!(
+            self,
+            "update session set key = $3, activation_sha256 = $4, certificate_sha256 = $5, \
+             hard_end = $6, cannot_run_past = $7, seq = seq + 1, renew_nonce_hash = $8, \
+             answered_request = null, lease = $9, restart_count = $10, tpm_clock = $11, \
+             tpm_clock_at = $12 \
+             where session_id = $1 and seq = $2 and ended_at is null and not exists \
+             (select 1 from session other where other.key = $3 and other.ended_at is null \
+              and other.session_id <> $1)",
+            session.id.as_bytes().as_slice(),
+            i64::from(seq),
+            session.key.as_bytes().as_slice(),
+            session.activation.as_bytes().as_slice(),
+            session.certificate.as_bytes().as_slice(),
+            session.hard_end.millis(),
+            session.lease.cannot_run_past.millis(),
+            session.lease.renew_nonce.sha256().as_bytes().as_slice(),
+            session.lease.text.as_str(),
+            i64::from(session.tpm.restart_count),
+            bits_to_i64(session.tpm.clock),
+            now.millis()
+        )?;
+        Ok(rows == 1)
+    }
+
+    /// Renews a running visit; `false` if it is not running, or was renewed since it was judged.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn renew_session(
+        &mut self,
+        id: SessionId,
+        seq: u32,
+        lease: &GivenLease,
+        request: Sha256,
+        tpm: TpmTime,
+        state: VisitState,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let rows = execute!(
+            self,
+            "update session set seq = seq + 1, cannot_run_past = $3, renew_nonce_hash = $4, \
+             answered_request = $5, lease = $6, restart_count = $7, tpm_clock = $8, \
+             tpm_clock_at = $9, visit_state = $10 \
+             where session_id = $1 and seq = $2 and ended_at is null",
+            id.as_bytes().as_slice(),
+            i64::from(seq),
+            lease.cannot_run_past.millis(),
+            lease.renew_nonce.sha256().as_bytes().as_slice(),
+            request.as_bytes().as_slice(),
+            lease.text.as_str(),
+            i64::from(tpm.restart_count),
+            bits_to_i64(tpm.clock),
+            now.millis(),
+            state.as_str()
+        )?;
+        Ok(rows == 1)
+    }
+
+    /// Ends a visit and closes its room; `false` if it had ended before.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn end_session(
+        &mut self,
+        id: SessionId,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let row = fetch!(
+            self,
+            fetch_optional,
+            (Vec<u8>,),
+            "update session set ended_at = $2, end_reason = $3 \
+             where session_id = $1 and ended_at is null returning room_id",
+            id.as_bytes().as_slice(),
+            at.millis(),
+            reason.as_str()
+        )?;
+        let Some((room,)) = row else { return Ok(false) };
+        execute!(
+            self,
+            "update room set closed_at = $2 where room_id = $1 and closed_at is null",
+            room.as_slice(),
+            at.millis()
+        )?;
+        Ok(true)
+    }
+
+    /// The running visit on a laptop, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn open_session_on(
+        &mut self,
+        device: DeviceId,
+    ) -> Result<Option<SessionId>, StoreError> {
+        let row = fetch!(
+            self,
+            fetch_optional,
+            (Vec<u8>,),
+            "select session_id from session where device_id = $1 and ended_at is null",
+            device.as_bytes().as_slice()
+        )?;
+        row.map(|(id,)| Column("session", "session_id").fixed(&id)).transpose()
+    }
+
+    /// The running visits with a key, by laptop.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn open_sessions_with(
+        &mut self,
+        key: Thumbprint,
+    ) -> Result<Vec<EndedSession>, StoreError> {
+        let rows = fetch!(
+            self,
+            fetch_all,
+            (Vec<u8>, Vec<u8>),
+            "select session_id, device_id from session where key = $1 and ended_at is null \
+             order by device_id",
+            key.as_bytes().as_slice()
+        )?;
+        rows.iter().map(ended).collect()
+    }
+
+    /// Takes the rows of the laptops on which a key has a running visit, in order, before the
+    /// key's own row is taken: the order of all locks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn lock_devices_with(&mut self, key: Thumbprint) -> Result<(), StoreError> {
+        for session in self.open_sessions_with(key).await? {
+            execute!(
+                self,
+                "update device set version = version where device_id = $1",
+                session.device.as_bytes().as_slice()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn ended((session, device): &(Vec<u8>, Vec<u8>)) -> Result<EndedSession, StoreError> {
+    Ok(EndedSession {
+        id: Column("session", "session_id").fixed(session)?,
+        device: Column("session", "device_id").fixed(device)?,
+    })
+}

@@ -335,6 +335,21 @@ impl<T: Message> Unsigned<T> {
     }
 }
 
+/// The body of a request or an answer that is one signed message.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, bound = "T: Message")]
+pub struct Sealed<T: Message> {
+    /// The message.
+    pub message: Jws<T>,
+}
+
+impl<T: Message> Sealed<T> {
+    /// Wraps a message.
+    pub const fn new(message: Jws<T>) -> Self {
+        Self { message }
+    }
+}
+
 /// Signs `message` with a key in memory.
 ///
 /// # Errors

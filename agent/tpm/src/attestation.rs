@@ -11,7 +11,7 @@ use tpm2_protocol::{
 };
 
 use crate::{
-    Creation, DeviceKey, Digest, EccPublicKey, MalformedAnswer, PcrSelection, Salt, Signature, Tpm,
+    Creation, DeviceKey, EccPublicKey, MalformedAnswer, PcrSelection, Salt, Signature, Tpm,
     TpmError,
     fields::Fields,
     frame::empty_password,
@@ -41,7 +41,7 @@ impl Attestation {
     fn parse(
         mut fields: Fields<'_>,
         kind: TpmSt,
-        qualifying: &Digest,
+        qualifying: &[u8; 32],
     ) -> Result<Self, MalformedAnswer> {
         let attest = fields.sized::<MAX_ATTEST>()?;
         let signature = Signature::parse(&mut fields)?;
@@ -102,7 +102,7 @@ impl AttestationKey {
     /// # Errors
     ///
     /// Any [`TpmError`].
-    pub fn certify_creation(&self, qualifying: &Digest) -> Result<Attestation, TpmError> {
+    pub fn certify_creation(&self, qualifying: &[u8; 32]) -> Result<Attestation, TpmError> {
         let fits = does_not_fit(TpmCc::CertifyCreation);
         let creation = self.creation();
         let (ticket, _) = TpmtTkCreation::unmarshal(&creation.ticket).map_err(&fits)?;
@@ -124,7 +124,7 @@ impl AttestationKey {
     pub fn certify(
         &self,
         device: &DeviceKey,
-        qualifying: &Digest,
+        qualifying: &[u8; 32],
     ) -> Result<Attestation, TpmError> {
         let fits = does_not_fit(TpmCc::Certify);
         let command = TpmCertifyCommand {
@@ -143,7 +143,7 @@ impl AttestationKey {
     pub fn quote(
         &self,
         selection: PcrSelection,
-        qualifying: &Digest,
+        qualifying: &[u8; 32],
     ) -> Result<Attestation, TpmError> {
         let fits = does_not_fit(TpmCc::Quote);
         let command = TpmQuoteCommand {
@@ -160,7 +160,7 @@ impl AttestationKey {
     /// # Errors
     ///
     /// Any [`TpmError`].
-    pub fn attest_time(&self, qualifying: &Digest) -> Result<Attestation, TpmError> {
+    pub fn attest_time(&self, qualifying: &[u8; 32]) -> Result<Attestation, TpmError> {
         let fits = does_not_fit(TpmCc::GetTime);
         let command = TpmGetTimeCommand {
             handles: [TpmRh::Endorsement.value().into(), self.handle().into()],
@@ -188,7 +188,7 @@ impl AttestationKey {
         command: &impl TpmFrame,
         passwords: usize,
         kind: TpmSt,
-        qualifying: &Digest,
+        qualifying: &[u8; 32],
     ) -> Result<Attestation, TpmError> {
         let sessions = vec![empty_password(); passwords];
         let reply = self.primary.loaded.tpm().execute::<R>(command, &sessions)?;

@@ -9,7 +9,7 @@ use tpm2_protocol::{
 };
 
 use crate::{
-    Digest, EccPublicKey, MalformedAnswer, SIGNATURE_SIZE, Salt, Signature, Tpm, TpmError,
+    EccPublicKey, MalformedAnswer, SIGNATURE_SIZE, Salt, Signature, Tpm, TpmError,
     fields::Fields,
     frame::empty_password,
     primary::Primary,
@@ -50,7 +50,7 @@ impl DeviceKey {
     /// # Errors
     ///
     /// Any [`TpmError`].
-    pub fn sign(&self, digest: &Digest) -> Result<[u8; SIGNATURE_SIZE], TpmError> {
+    pub fn sign(&self, digest: &[u8; 32]) -> Result<[u8; SIGNATURE_SIZE], TpmError> {
         let command = TpmSignCommand {
             handles: [self.handle().into()],
             digest: Tpm2bDigest::try_from(digest.as_slice()).map_err(does_not_fit(TpmCc::Sign))?,

@@ -51,7 +51,7 @@ pub use device::DeviceKey;
 pub use endorsement::{EkCertificate, EkCertificates, EndorsementKey};
 pub use error::{CommandCode, MalformedAnswer, ResponseCode, TpmError};
 pub use nv::{NvAuthority, NvIndex};
-pub use pcr::{Digest, PcrSelection, PcrSelectionError, PcrValues};
+pub use pcr::{PcrSelection, PcrSelectionError};
 pub use primary::{Creation, EccPublicKey};
 pub use properties::TpmProperties;
 pub use signature::{SIGNATURE_SIZE, Signature};

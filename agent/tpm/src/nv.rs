@@ -183,8 +183,8 @@ impl Tpm {
     }
 
     /// Makes a counter that only goes up, and outlives everything but `TPM2_Clear`. It has no
-    /// value before its first [`Tpm::nv_increment`], which starts it above every counter that this
-    /// TPM ever had.
+    /// value before its first [`Tpm::nv_increment`], which starts it above every counter that was
+    /// ever deleted, so that making one anew does not set it back.
     ///
     /// # Errors
     ///

@@ -19,12 +19,6 @@ use crate::{
     tpm::{does_not_fit, malformed},
 };
 
-/// A SHA-256 digest, in bytes.
-pub type Digest = [u8; 32];
-
-/// PCRs of the SHA-256 bank, by index.
-pub type PcrValues = BTreeMap<u8, Digest>;
-
 /// How many PCRs a PC Client TPM has: 0 to 23.
 const PCRS: u8 = 24;
 
@@ -111,7 +105,7 @@ fn mask(pcr: u8) -> Option<u32> {
 #[derive(Debug, Eq, PartialEq)]
 struct PcrPage {
     update_counter: u32,
-    values: PcrValues,
+    values: BTreeMap<u8, [u8; 32]>,
 }
 
 impl PcrPage {
@@ -131,7 +125,7 @@ impl PcrPage {
             });
         }
         fields.expect_u32("pcrValues.count", bits.count_ones())?;
-        let mut values = PcrValues::new();
+        let mut values = BTreeMap::new();
         for pcr in (0..PCRS).filter(|pcr| mask(*pcr).is_some_and(|mask| bits & mask != 0)) {
             values.insert(pcr, fields.sized_array("pcrValues.digest")?);
         }
@@ -152,7 +146,7 @@ impl Tpm {
     ///
     /// Any [`TpmError`]; [`MalformedAnswer::NotAsAsked`] if the TPM has no SHA-256 bank or its
     /// PCRs would not keep still.
-    pub fn read_pcrs(&self, selection: PcrSelection) -> Result<PcrValues, TpmError> {
+    pub fn read_pcrs(&self, selection: PcrSelection) -> Result<BTreeMap<u8, [u8; 32]>, TpmError> {
         let error = malformed(TpmCc::PcrRead);
         for _ in 0..=MAX_PCR_RESTARTS {
             if let Some(values) = self.read_pcrs_once(selection)? {
@@ -165,9 +159,12 @@ impl Tpm {
     }
 
     /// `None` if a PCR was extended between two answers.
-    fn read_pcrs_once(&self, selection: PcrSelection) -> Result<Option<PcrValues>, TpmError> {
+    fn read_pcrs_once(
+        &self,
+        selection: PcrSelection,
+    ) -> Result<Option<BTreeMap<u8, [u8; 32]>>, TpmError> {
         let error = malformed(TpmCc::PcrRead);
-        let mut values = PcrValues::new();
+        let mut values = BTreeMap::new();
         let mut counter = None;
         let mut left = selection;
         for _ in 0..MAX_PCR_READS {
@@ -201,7 +198,7 @@ impl Tpm {
     /// # Errors
     ///
     /// Any [`TpmError`]; `TPM_RC_LOCALITY` for PCRs that this locality may not extend.
-    pub fn pcr_extend(&self, pcr: u8, digest: &Digest) -> Result<(), TpmError> {
+    pub fn pcr_extend(&self, pcr: u8, digest: &[u8; 32]) -> Result<(), TpmError> {
         let fits = does_not_fit(TpmCc::PcrExtend);
         let mut digests = TpmlDigestValues::new();
         let digest = TpmBuffer::try_from(digest.as_slice()).map_err(&fits)?;
@@ -259,7 +256,7 @@ mod tests {
     #[test]
     fn an_answer_is_read_by_its_bitmap() {
         let read = PcrPage::parse(Fields::new(&page()), 1 << 8 | 1 << 9).unwrap();
-        let values = PcrValues::from([(8, [0x5a; 32])]);
+        let values = BTreeMap::from([(8, [0x5a; 32])]);
         assert_eq!(
             read,
             PcrPage {

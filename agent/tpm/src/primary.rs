@@ -10,7 +10,7 @@ use tpm2_protocol::{
 };
 
 use crate::{
-    Digest, MalformedAnswer, Tpm, TpmError,
+    MalformedAnswer, Tpm, TpmError,
     fields::Fields,
     frame::empty_password,
     template::{Point, parse_public},
@@ -23,7 +23,7 @@ pub struct Creation {
     /// `TPMS_CREATION_DATA`.
     pub data: Vec<u8>,
     /// SHA-256 of `data`.
-    pub hash: Digest,
+    pub hash: [u8; 32],
     /// `TPMT_TK_CREATION`: lets the same TPM recognise the hash until its next reset.
     pub ticket: Vec<u8>,
 }

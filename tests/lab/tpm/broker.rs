@@ -35,8 +35,9 @@ const PLACES: usize = 3;
 
 const SUCCESS: [u8; HEADER] = [0x80, 0x01, 0, 0, 0, 10, 0, 0, 0, 0];
 
-/// One connection.
-type Program = u64;
+/// One connection, by its number since the laptop was switched on.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Program(u64);
 
 /// A key of a program.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ pub(super) struct Broker {
     programs: BTreeMap<Program, UnixStream>,
     keys: BTreeMap<u32, Key>,
     sessions: BTreeMap<u32, Program>,
-    next_program: Program,
+    next_program: u64,
     next_handle: u32,
 }
 
@@ -107,7 +108,7 @@ impl Broker {
     }
 
     fn welcome(&mut self, stream: UnixStream) -> Program {
-        let program = self.next_program;
+        let program = Program(self.next_program);
         self.next_program = self.next_program.saturating_add(1);
         self.programs.insert(program, stream);
         program

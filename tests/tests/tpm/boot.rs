@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use wardkey_tests::tpm::RecordedBoot;
-use wardkey_tpm::{Digest, PcrSelection, PcrValues};
+use wardkey_tpm::PcrSelection;
 
 use crate::laptop::{AK_SALT, Attest, Laptop, Octets, sha256};
 
@@ -13,13 +13,13 @@ fn recorded(path: &str) -> Vec<u8> {
 }
 
 /// The SHA-256 bank of `pcrs.txt`: lines of `PCR sha256 <index> <hex>`.
-fn recorded_pcrs(boot: &str) -> PcrValues {
+fn recorded_pcrs(boot: &str) -> BTreeMap<u8, [u8; 32]> {
     let text = String::from_utf8(recorded(&format!("{boot}/pcrs.txt"))).unwrap();
     text.lines()
         .filter_map(|line| line.strip_prefix("PCR sha256 "))
         .map(|line| {
             let (index, digest) = line.split_once(' ').unwrap();
-            let digest: Digest = hex::decode(digest).unwrap().try_into().unwrap();
+            let digest: [u8; 32] = hex::decode(digest).unwrap().try_into().unwrap();
             (index.parse().unwrap(), digest)
         })
         .collect()
@@ -27,7 +27,7 @@ fn recorded_pcrs(boot: &str) -> PcrValues {
 
 /// What the kernel extended PCR 10 by: SHA-256 of each entry's template data
 /// (`binary_runtime_measurements`: PCR, SHA-1, name, data, in the machine's octet order).
-fn ima_digests(log: &[u8]) -> Vec<Digest> {
+fn ima_digests(log: &[u8]) -> Vec<[u8; 32]> {
     let mut octets = Octets(log);
     let mut digests = Vec::new();
     let sized = |octets: &mut Octets<'_>| {
@@ -152,7 +152,7 @@ fn laptops_that_start_at_locality_3_are_measured_again_as_they_were() {
             continue;
         };
         // What the registers have to be by TPM 2.0 Library Part 1, 17.
-        let mut wanted: BTreeMap<u8, Digest> = (0..17).map(|pcr| (pcr, [0; 32])).collect();
+        let mut wanted: BTreeMap<u8, [u8; 32]> = (0..17).map(|pcr| (pcr, [0; 32])).collect();
         wanted.get_mut(&0).unwrap()[31] = boot.startup_locality;
         for (pcr, digest) in &boot.measurements {
             let register = wanted.get_mut(pcr).unwrap();

@@ -12,12 +12,12 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey},
 };
 use wardkey_tests::tpm::{Certified, TpmFactory, VirtualTpm};
-use wardkey_tpm::{Digest, EccPublicKey, Salt, Tpm};
+use wardkey_tpm::{EccPublicKey, Salt, Tpm};
 
 /// Salts and qualifying data of the tests.
 pub(crate) const AK_SALT: Salt = Salt([0xa1; 32]);
 pub(crate) const DEVICE_SALT: Salt = Salt([0xd1; 32]);
-pub(crate) const NONCE: Digest = [0x5a; 32];
+pub(crate) const NONCE: [u8; 32] = [0x5a; 32];
 
 /// The factory of all laptops, there as long as one of them is.
 static FACTORY: Mutex<Weak<(TpmFactory, tempfile::TempDir)>> = Mutex::new(Weak::new());
@@ -72,7 +72,7 @@ impl Laptop {
     }
 }
 
-pub(crate) fn sha256(bytes: &[u8]) -> Digest {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest(&SHA256, bytes).as_ref().try_into().unwrap()
 }
 

@@ -1,15 +1,15 @@
 //! Counters, PCRs and keys through reboots, power cuts, sleep and resets.
 
-use wardkey_tpm::{Clock, Digest, PcrSelection, Tpm};
+use wardkey_tpm::{Clock, PcrSelection, Tpm};
 
 use crate::laptop::{AK_SALT, Attest, DEVICE_SALT, Laptop, NONCE, sha256, verifies};
 
-fn pcr_0(tpm: &Tpm) -> Digest {
+fn pcr_0(tpm: &Tpm) -> [u8; 32] {
     tpm.read_pcrs(PcrSelection::new([0]).unwrap()).unwrap()[&0]
 }
 
 /// What an event does: counters before, the event, counters and PCR 0 after.
-fn after(laptop: &Laptop, event: impl FnOnce(&Laptop)) -> (Clock, Clock, Digest) {
+fn after(laptop: &Laptop, event: impl FnOnce(&Laptop)) -> (Clock, Clock, [u8; 32]) {
     let tpm = laptop.open();
     tpm.pcr_extend(0, &[7; 32]).unwrap();
     let before = tpm.read_clock().unwrap();

@@ -57,6 +57,14 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
+/// Whether an embedded database is made where there is none. Only setting up may: a service that
+/// made an empty database because a disk was not mounted would have forgotten every stop.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Make {
+    IfMissing,
+    Never,
+}
+
 /// Pools of one engine.
 #[derive(Clone, Debug)]
 pub(super) enum Db {
@@ -67,7 +75,7 @@ pub(super) enum Db {
 }
 
 impl Db {
-    pub(super) async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
+    pub(super) async fn connect(url: &DatabaseUrl, make: Make) -> Result<Self, StoreError> {
         if url.is_postgres() {
             let options = PgConnectOptions::from_str(url.expose())?
                 .options([("synchronous_commit", "on"), ("lock_timeout", "5s")]);
@@ -81,7 +89,7 @@ impl Db {
         }
         // A WAL with `synchronous=FULL` is on disk before a commit returns.
         let options = SqliteConnectOptions::from_str(url.expose())?
-            .create_if_missing(false)
+            .create_if_missing(make == Make::IfMissing)
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)

@@ -38,7 +38,7 @@ use wardkey_schemas::ids::DeviceId;
 
 pub use self::engine::{DatabaseUrl, Tx};
 pub use self::work::{Committed, Lane, Work};
-use self::engine::Db;
+use self::engine::{Db, Make};
 
 /// Why the store cannot tell or cannot write. Never a refusal: that is an answer.
 #[derive(Debug, thiserror::Error)]
@@ -106,20 +106,21 @@ impl Store {
         url: &DatabaseUrl,
         wakes: mpsc::UnboundedSender<Wake>,
     ) -> Result<Self, StoreError> {
-        let db = Db::connect(url).await?;
+        let db = Db::connect(url, Make::Never).await?;
         db.check_schema().await?;
         audit::ensure_head(&db).await?;
         let writer = work::Writer::start(&db, wakes);
         Ok(Self { db, writer })
     }
 
-    /// Brings the schema up to date and says from which version to which.
+    /// Makes the database if there is none, brings the schema up to date, and says from which
+    /// version to which.
     ///
     /// # Errors
     ///
     /// [`StoreError::Migration`].
     pub async fn migrate(url: &DatabaseUrl) -> Result<(i64, i64), StoreError> {
-        let db = Db::connect(url).await?;
+        let db = Db::connect(url, Make::IfMissing).await?;
         let versions = db.migrate().await?;
         audit::ensure_head(&db).await?;
         db.close().await;
@@ -132,7 +133,7 @@ impl Store {
     ///
     /// [`StoreError::Database`].
     pub async fn schema_versions(url: &DatabaseUrl) -> Result<(i64, i64), StoreError> {
-        let db = Db::connect(url).await?;
+        let db = Db::connect(url, Make::Never).await?;
         let versions = db.schema_versions().await;
         db.close().await;
         versions

@@ -18,3 +18,15 @@
 pub mod certificate;
 pub mod der;
 
+#[cfg(feature = "appraisal")]
+pub mod appraise;
+#[cfg(feature = "appraisal")]
+pub mod credential;
+#[cfg(feature = "appraisal")]
+pub mod ek;
+#[cfg(feature = "appraisal")]
+pub mod event_log;
+#[cfg(feature = "appraisal")]
+pub mod piv;
+#[cfg(feature = "appraisal")]
+pub mod tpm;

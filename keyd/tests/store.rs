@@ -1,0 +1,19 @@
+//! Every statement of the store, on SQLite and on PostgreSQL.
+//!
+//! PostgreSQL takes part where `WARDKEY_TEST_POSTGRES` names an administrator's connection; the
+//! test command starts one and sets it.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
+
+#[path = "store/engines.rs"]
+mod engines;
+#[path = "store/samples.rs"]
+mod samples;
+
+#[path = "store/activation.rs"]
+mod activation;
+#[path = "store/enrolment.rs"]
+mod enrolment;
+#[path = "store/record.rs"]
+mod record;
+#[path = "store/stops.rs"]
+mod stops;

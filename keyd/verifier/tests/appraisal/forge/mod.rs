@@ -1,0 +1,18 @@
+//! Makes what hardware would make: TPM structures, certificates, event logs.
+
+pub(crate) mod event_log;
+pub(crate) mod tpm;
+
+use wardkey_schemas::Code;
+use wardkey_schemas::Refusal;
+use wardkey_schemas::key::SigningKey;
+
+/// A new key in memory.
+pub(crate) fn key() -> SigningKey {
+    SigningKey::generate().unwrap().0
+}
+
+/// The code of a refusal that must have come.
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Refusal>) -> Code {
+    result.unwrap_err().code()
+}

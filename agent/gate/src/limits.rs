@@ -1,0 +1,70 @@
+//! Every maximum of the gate, each with its reason.
+
+use std::time::Duration;
+
+use wardkey_schemas::limits as wire;
+use wardkey_schemas::time::Seconds;
+
+/// Nonces that may wait for a lease at once: one for an activation, one for a renewal, and a few
+/// that were asked for and given up. The oldest is forgotten.
+pub const NONCES_OUTSTANDING: usize = 16;
+
+/// How long a nonce waits. keyd's challenge lives two minutes, and a lease counts from its nonce:
+/// after five minutes nothing of an ordinary lease would be left.
+pub const NONCE_AGE: Seconds = Seconds::new(300);
+
+/// Spent nonces that are remembered, so that a lease shown again is told apart from a foreign one.
+/// The longest session has four hours of renewals, one a minute; twice that is to spare.
+pub const NONCES_SPENT: usize = 512;
+
+/// Sessions that have ended and are remembered in memory, so that none opens again. Every new one
+/// takes a touch of a security key, so they are few.
+pub const SESSIONS_ENDED: usize = 256;
+
+/// Lifted holds that the latch remembers, so that an old stop shown again does not bring them
+/// back. One that is forgotten comes back as a stop, which is the safe side.
+pub const HOLDS_LIFTED: usize = 256;
+
+/// Outcomes of orders that the latch remembers, so that an order that comes twice is answered
+/// twice alike: twice what one answer of keyd hands out.
+pub const OUTCOMES: usize = 2 * wire::ORDERS;
+
+/// The longest line that the agent may send: a trust bundle with its certificates, in JSON.
+pub const LINE_BYTES: usize = wire::BUNDLE_BYTES + 256 * 1024;
+
+/// The longest line between gate and guardian: a command with its environment.
+pub const GUARD_LINE_BYTES: usize = 256 * 1024;
+
+/// The identity, root hash and bundle note: each is a few hundred bytes.
+pub const SMALL_FILE_BYTES: u64 = 16 * 1024;
+
+/// The settings.
+pub const CONFIG_FILE_BYTES: u64 = 256 * 1024;
+
+/// The latch: a hold takes some 150 bytes, so this is room for many thousand. A longer file is not
+/// read, and an unread latch is a latched one.
+pub const LATCH_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How long the start of the video program may take.
+pub const START_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the kernel may take to end every process of the video program. Measured: 20 to 100 ms.
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the guardian may take to end when it is told to. One that was frozen is killed then,
+/// and what it guarded dies with it.
+pub const GUARDIAN_ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long the agent may leave an answer unread before its connection is given up.
+pub const WRITE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often an open gate looks at its clocks though nothing happens, to notice a suspend that was
+/// shorter than what is left of the lease.
+pub const LOOK_EVERY: Seconds = Seconds::new(1);
+
+/// A difference between the clocks that counts as a suspend, in milliseconds: more than rounding.
+pub const SUSPEND_MILLIS: u64 = 20;
+
+/// How much later than the gate the guardian ends the video program by itself, so that a gate that
+/// is able to says why it closed.
+pub const GUARDIAN_WAITS: Seconds = Seconds::new(1);

@@ -332,6 +332,10 @@ codes! {
         "The security chip gives two different makers",
         "The maker in the certificate is not the one the chip reports, or not one its root may speak for.",
         "Tell your security officer: the laptop may have been tampered with.";
+    TpmVulnerable, "TPM_VULNERABLE", Refused, NotNow,
+        "This laptop's security chip has a known weakness",
+        "The endorsement key was made by a chip whose keys can be computed (CVE-2017-15361).",
+        "Use another laptop, and report this one's model and this reference.";
     AkAlgorithm, "AK_ALGORITHM", Refused, NotNow,
         "The laptop's signing key is of the wrong kind",
         "The attestation key is not P-256 with SHA-256.",

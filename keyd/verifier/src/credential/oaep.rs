@@ -98,9 +98,9 @@ mod tests {
         use aws_lc_rs::encoding::AsDer as _;
         let spki = key.public_key();
         let spki: aws_lc_rs::encoding::PublicKeyX509Der<'_> = spki.as_der().unwrap();
-        // The modulus is followed by the exponent 65537: 02 03 01 00 01.
-        let end = spki.as_ref().len() - 5;
-        spki.as_ref()[end - MODULUS..end].try_into().unwrap()
+        // The modulus is followed by the exponent 65537.
+        let modulus = spki.as_ref().strip_suffix(&[2, 3, 1, 0, 1]).unwrap();
+        *modulus.last_chunk().unwrap()
     }
 
     #[test]
@@ -121,10 +121,11 @@ mod tests {
                 )
                 .unwrap();
             assert_eq!(*decrypted, message);
+            let mut buffer = [0; MODULUS];
             let other_label = key.decrypt(
                 &OAEP_SHA256_MGF1SHA256,
                 &encrypted,
-                &mut [0; MODULUS],
+                &mut buffer,
                 Some(b"IDENTITY"),
             );
             assert!(other_label.is_err());

@@ -47,7 +47,7 @@ fn is_power_of_65537(value: u32, prime: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use p256::elliptic_curve::bigint::{U256, U2048};
+    use p256::elliptic_curve::bigint::U2048;
 
     use super::*;
 
@@ -59,7 +59,7 @@ mod tests {
         let power = (0..5).fold(U2048::ONE, |power, _| {
             power.wrapping_mul(&U2048::from_u32(65_537))
         });
-        let factor = U2048::from(U256::from_u8(0xa5)).shl(1800);
+        let factor = U2048::from_u8(0xa5).shl(1800);
         let sum = product.wrapping_mul(&factor).wrapping_add(&power);
         let mut bytes = [0; 256];
         bytes.copy_from_slice(sum.to_be_bytes().as_ref());

@@ -9,9 +9,15 @@ use super::{ENDORSEMENT, alg};
 /// Parsed creation data.
 #[derive(Clone, Copy, Debug)]
 pub struct CreationData<'a> {
-    parent_name_alg: u16,
-    parent_name: &'a [u8],
-    parent_qualified_name: &'a [u8],
+    parent: Parent<'a>,
+}
+
+/// Under what the key was made.
+#[derive(Clone, Copy, Debug)]
+struct Parent<'a> {
+    name_alg: u16,
+    name: &'a [u8],
+    qualified_name: &'a [u8],
 }
 
 impl<'a> CreationData<'a> {
@@ -27,27 +33,25 @@ impl<'a> CreationData<'a> {
         PcrSelection::parse(&mut wire)?;
         wire.sized()?;
         wire.u8()?;
-        let parent_name_alg = wire.u16()?;
-        let parent_name = wire.sized()?;
-        let parent_qualified_name = wire.sized()?;
+        let parent = Parent {
+            name_alg: wire.u16()?,
+            name: wire.sized()?,
+            qualified_name: wire.sized()?,
+        };
         let _outside_info = wire.sized()?;
         wire.finish()?;
-        Ok(Self {
-            parent_name_alg,
-            parent_name,
-            parent_qualified_name,
-        })
+        Ok(Self { parent })
     }
 
     /// The parent's Name, or its handle if the parent is a hierarchy.
     pub const fn parent_name(&self) -> &'a [u8] {
-        self.parent_name
+        self.parent.name
     }
 
     /// Whether the parent is the endorsement hierarchy itself.
     pub fn is_endorsement_primary(&self) -> bool {
-        self.parent_name_alg == alg::NULL
-            && self.parent_name == ENDORSEMENT
-            && self.parent_qualified_name == ENDORSEMENT
+        self.parent.name_alg == alg::NULL
+            && self.parent.name == ENDORSEMENT
+            && self.parent.qualified_name == ENDORSEMENT
     }
 }

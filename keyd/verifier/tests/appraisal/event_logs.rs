@@ -7,9 +7,7 @@ use wardkey_verifier::event_log::{
     EventKind, EventLog, KnownLog, RegisterValues as _, require_explained,
 };
 
-use crate::forge::event_log::{
-    boot, event, header, record, sha256_header, startup_locality,
-};
+use crate::forge::event_log::{boot, event, header, record, sha256_header, startup_locality};
 use crate::forge::refused;
 
 fn extend(value: &Sha256, measured: &Sha256) -> Sha256 {
@@ -17,7 +15,11 @@ fn extend(value: &Sha256, measured: &Sha256) -> Sha256 {
 }
 
 fn pcr0(log: &[u8]) -> Sha256 {
-    EventLog::parse(log).unwrap().replay().find_value(0).unwrap()
+    EventLog::parse(log)
+        .unwrap()
+        .replay()
+        .find_value(0)
+        .unwrap()
 }
 
 #[test]
@@ -64,12 +66,7 @@ fn a_locality_counts_once_and_only_before_pcr_0_is_extended() {
         assert_eq!(refused(EventLog::parse(&log)), Code::LogMalformed);
     }
     // After another register was extended it still counts.
-    let other = [
-        sha256_header(),
-        event(7, 4, &[0; 4]),
-        startup_locality(3),
-    ]
-    .concat();
+    let other = [sha256_header(), event(7, 4, &[0; 4]), startup_locality(3)].concat();
     assert_eq!(EventLog::parse(&other).unwrap().startup_locality(), 3);
 }
 
@@ -134,7 +131,11 @@ fn a_log_that_breaks_the_form_is_refused() {
         ),
         (
             "an event too long",
-            [sha256_header(), record(0, 8, &one, &vec![0; 256 * 1024 + 1])].concat(),
+            [
+                sha256_header(),
+                record(0, 8, &one, &vec![0; 256 * 1024 + 1]),
+            ]
+            .concat(),
         ),
         (
             "too many events",

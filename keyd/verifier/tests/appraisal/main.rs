@@ -3,8 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
     clippy::panic,
     clippy::print_stderr,
     reason = "a test may stop at the first surprise, and says what it skipped"

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use wardkey_schemas::Code;
 use wardkey_schemas::bytes::{Sha256, Signature};
 use wardkey_schemas::evidence::{Attestation, PcrValue, Quote};
 use wardkey_verifier::event_log::{EventLog, RegisterValues as _, require_explained};
 use wardkey_verifier::tpm::{
     AkIdentity, Name, PcrSet, PublicArea, QualifiedName, VerifiedQuote, public::KeyArea,
 };
-use wardkey_schemas::Code;
 
 use crate::forge::refused;
 
@@ -194,10 +194,11 @@ fn the_recorded_certification_is_by_the_recorded_key() {
     assert!(ak().key.verifies(&certify, &signature));
     let device = bytes("sb3", "dev_pub.bin");
     let device = PublicArea::parse(&device).unwrap().name().unwrap();
-    match Attest::parse(&certify).unwrap().attested() {
-        Attested::Certify { name } => assert_eq!(Name::try_from(*name).unwrap(), device),
-        other => panic!("{other:?}"),
-    }
+    let attest = Attest::parse(&certify).unwrap();
+    let Attested::Certify { name } = *attest.attested() else {
+        panic!("{attest:?}");
+    };
+    assert_eq!(Name::try_from(name).unwrap(), device);
 }
 
 /// Logs of real machines that are not part of this project.

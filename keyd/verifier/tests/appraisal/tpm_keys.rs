@@ -64,7 +64,9 @@ fn every_attribute_of_the_attestation_key_counts() {
         let refusal = VerifiedAk::verify(&made(&tpm, &public, ENDORSEMENT)).unwrap_err();
         assert_eq!(refusal.code(), Code::AkAttributes, "bit {bit}");
         assert!(
-            refusal.found().contains(&format!("{:#010x}", public.attributes)),
+            refusal
+                .found()
+                .contains(&format!("{:#010x}", public.attributes)),
             "{refusal}"
         );
     }

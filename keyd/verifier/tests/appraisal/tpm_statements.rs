@@ -196,7 +196,11 @@ fn a_time_stamp_with_one_thing_wrong_is_refused() {
     // The octet *safe* in the body is neither 0 nor 1.
     unclear.body[24] = 2;
     let cases = [
-        ("signed by another key", good.signed(&key()), Code::QuoteSignature),
+        (
+            "signed by another key",
+            good.signed(&key()),
+            Code::QuoteSignature,
+        ),
         (
             "a quote",
             tpm.quote(&binding(), &values()).attestation,

@@ -6,7 +6,7 @@ use wardkey_schemas::bytes::Sha256;
 pub(crate) fn header(banks: &[(u16, u16)]) -> Vec<u8> {
     let mut data = b"Spec ID Event03\0".to_vec();
     data.extend([0, 0, 0, 0, 0, 2, 0, 2]);
-    data.extend((banks.len() as u32).to_le_bytes());
+    data.extend(length(banks.len()));
     for (algorithm, length) in banks {
         data.extend(algorithm.to_le_bytes());
         data.extend(length.to_le_bytes());
@@ -14,7 +14,7 @@ pub(crate) fn header(banks: &[(u16, u16)]) -> Vec<u8> {
     data.push(0);
     let mut record = [0_u32.to_le_bytes(), 3_u32.to_le_bytes()].concat();
     record.extend([0; 20]);
-    record.extend((data.len() as u32).to_le_bytes());
+    record.extend(length(data.len()));
     record.extend(data);
     record
 }
@@ -26,17 +26,12 @@ pub(crate) fn sha256_header() -> Vec<u8> {
 
 /// A record with these digests.
 pub(crate) fn record(pcr: u32, kind: u32, digests: &[(u16, &[u8])], data: &[u8]) -> Vec<u8> {
-    let mut record = [
-        pcr.to_le_bytes(),
-        kind.to_le_bytes(),
-        (digests.len() as u32).to_le_bytes(),
-    ]
-    .concat();
+    let mut record = [pcr.to_le_bytes(), kind.to_le_bytes(), length(digests.len())].concat();
     for (algorithm, digest) in digests {
         record.extend(algorithm.to_le_bytes());
         record.extend_from_slice(digest);
     }
-    record.extend((data.len() as u32).to_le_bytes());
+    record.extend(length(data.len()));
     record.extend_from_slice(data);
     record
 }
@@ -65,4 +60,9 @@ pub(crate) fn boot() -> Vec<u8> {
         event(7, 4, &[0; 4]),
     ]
     .concat()
+}
+
+/// A length as four bytes.
+fn length(count: usize) -> [u8; 4] {
+    u32::try_from(count).unwrap().to_le_bytes()
 }

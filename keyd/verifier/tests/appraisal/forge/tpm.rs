@@ -79,7 +79,8 @@ impl EccPublic {
 
 /// `TPM2B`: length, then bytes.
 pub(crate) fn sized(bytes: &[u8]) -> Vec<u8> {
-    [&(bytes.len() as u16).to_be_bytes(), bytes].concat()
+    let length = u16::try_from(bytes.len()).unwrap();
+    [&length.to_be_bytes(), bytes].concat()
 }
 
 /// The Name of a public area with SHA-256.

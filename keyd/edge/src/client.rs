@@ -1,0 +1,219 @@
+//! Calling a service: its name, where it is, and whom we believe.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::header::CONTENT_TYPE;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wardkey_schemas::problem::{MEDIA_TYPE, Problem};
+use wardkey_schemas::{Code, Refusal};
+
+use crate::{limits, tls};
+
+/// Where a service is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// Its base address, for example `https://keyd.wardkey.example:8443`.
+    pub url: String,
+    /// Where to connect instead of asking DNS for the name in the address.
+    pub connect: Option<SocketAddr>,
+    /// Root certificates (DER) to believe: the installation's, and those of a network that
+    /// inspects TLS.
+    pub roots: Vec<Vec<u8>>,
+}
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The address is not one.
+    #[error("`{0}` is not an address that begins with https:// (or http:// on loopback)")]
+    Address(String),
+    /// The roots cannot be used.
+    #[error("the root certificates cannot be used")]
+    Tls(#[from] tls::TlsError),
+    /// The HTTP client cannot be made.
+    #[error("the HTTP client cannot be made")]
+    Http(#[source] reqwest::Error),
+}
+
+/// What a call brought instead of its answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The service said no.
+    #[error("{}", .0.refusal())]
+    Refused(Box<Problem>),
+    /// No answer came back.
+    #[error("`{url}` cannot be reached")]
+    Unreachable {
+        /// What was called.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// Something came back that is not an answer of ours: a captive portal, a proxy, weather.
+    #[error("`{url}` gave an answer that is not one of this service (status {status})")]
+    NotAnAnswer {
+        /// What was called.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
+impl CallError {
+    /// The same as a refusal for the person who asked.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Refused(problem) => problem.refusal(),
+            Self::Unreachable { url, .. } => Refusal::new(
+                Code::ServiceUnreachable,
+                "no answer",
+                format!("an answer of {url}"),
+            ),
+            Self::NotAnAnswer { url, status } => Refusal::new(
+                Code::AnswerNotBelieved,
+                format!("something else, with status {status}"),
+                format!("an answer of {url}"),
+            ),
+        }
+    }
+}
+
+/// A client of one service.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Client {
+    /// Makes a client that believes the endpoint's roots and follows nobody elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn new(endpoint: &Endpoint) -> Result<Self, ClientError> {
+        let address = || ClientError::Address(endpoint.url.clone());
+        let url = reqwest::Url::parse(&endpoint.url).map_err(|_| address())?;
+        let host = url.host_str().ok_or_else(address)?;
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(limits::CONNECT)
+            .timeout(limits::ANSWER)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .tcp_nodelay(true);
+        match url.scheme() {
+            "https" => {
+                let config = tls::client(endpoint.roots.iter().cloned())?;
+                builder = builder.tls_backend_preconfigured(config).https_only(true);
+            }
+            "http" if is_loopback(host) => {
+                // reqwest wants a TLS configuration all the same; it has nobody to believe.
+                let config = rustls::ClientConfig::builder_with_provider(
+                    rustls::crypto::aws_lc_rs::default_provider().into(),
+                )
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .map_err(|error| ClientError::Tls(tls::TlsError::Root(error)))?
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth();
+                builder = builder.tls_backend_preconfigured(config);
+            }
+            _ => return Err(address()),
+        }
+        if let Some(connect) = endpoint.connect {
+            builder = builder.resolve(host, connect);
+        }
+        let http = builder.build().map_err(ClientError::Http)?;
+        Ok(Self {
+            http,
+            base: endpoint.url.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Sends `body` to `path` and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn post<B: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<A, CallError> {
+        self.post_within(path, body, limits::ANSWER).await
+    }
+
+    /// As [`Self::post`], with a wait of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn post_within<B: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+        wait: Duration,
+    ) -> Result<A, CallError> {
+        let url = format!("{}{path}", self.base);
+        let request = self.http.post(&url).timeout(wait).json(body);
+        self.read(url, request).await
+    }
+
+    /// Reads what stands at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn read_from<A: DeserializeOwned>(&self, path: &str) -> Result<A, CallError> {
+        let url = format!("{}{path}", self.base);
+        let request = self.http.get(&url);
+        self.read(url, request).await
+    }
+
+    async fn read<A: DeserializeOwned>(
+        &self,
+        url: String,
+        request: reqwest::RequestBuilder,
+    ) -> Result<A, CallError> {
+        let unreachable = |source| CallError::Unreachable {
+            url: url.clone(),
+            source,
+        };
+        let mut response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let is_problem = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value == MEDIA_TYPE);
+        let not_an_answer = || CallError::NotAnAnswer {
+            url: url.clone(),
+            status: status.as_u16(),
+        };
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > limits::ANSWER_BYTES {
+                return Err(not_an_answer());
+            }
+        }
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|_| not_an_answer());
+        }
+        if is_problem && let Ok(problem) = serde_json::from_slice(&body) {
+            return Err(CallError::Refused(Box::new(problem)));
+        }
+        Err(not_an_answer())
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}

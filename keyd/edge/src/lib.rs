@@ -1,0 +1,28 @@
+//! How our services listen and how our programs call them: TLS 1.3, limits, problem documents.
+//!
+//! TLS gives privacy here, never authority: everything that matters is signed by hardware and
+//! verified end to end, so nothing in this crate decides who somebody is.
+//!
+//! # Invariants
+//!
+//! - A listener speaks TLS 1.3 only; plain HTTP is refused on any address that is not loopback.
+//! - A client believes the installation's own roots and those that its operator added (networks
+//!   that inspect TLS), never the platform's.
+//! - The one place that turns a refusal into an HTTP status is [`status`].
+//! - Every length and every wait is bounded, in [`limits`].
+//!
+//! # Where to start
+//!
+//! [`serve`] for a service, [`client`] for a program.
+
+#[cfg(feature = "client")]
+pub mod client;
+pub mod limits;
+#[cfg(feature = "server")]
+pub mod problem;
+#[cfg(feature = "server")]
+pub mod request;
+#[cfg(feature = "server")]
+pub mod serve;
+pub mod status;
+pub mod tls;

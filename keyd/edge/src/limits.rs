@@ -1,0 +1,32 @@
+//! Every maximum of a connection, each with its reason.
+
+use std::time::Duration;
+
+/// A TLS handshake: generous for 300 ms round trips with loss, short for somebody who only holds
+/// the connection.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The head of a request, from the first byte.
+pub const HEAD: Duration = Duration::from_secs(10);
+
+/// A whole request with its answer. A body of four MiB over a slow line takes most of it.
+pub const REQUEST: Duration = Duration::from_mins(1);
+
+/// What a client waits for an answer to an ordinary request.
+pub const ANSWER: Duration = Duration::from_secs(20);
+
+/// What a client waits for a connection.
+pub const CONNECT: Duration = Duration::from_secs(10);
+
+/// Bytes that one connection may buffer: the least that hyper allows, so that an idle link is
+/// cheap.
+pub const BUFFER: usize = 8 * 1024;
+
+/// Connections at once. 10,000 laptops with a link each, as many requests beside them, and room.
+pub const CONNECTIONS: usize = 30_000;
+
+/// How long a service that was asked to stop lets requests finish.
+pub const DRAIN: Duration = Duration::from_secs(5);
+
+/// An answer that a client reads: the longest is a trust bundle with its package around it.
+pub const ANSWER_BYTES: usize = 4 * 1024 * 1024;

@@ -1,0 +1,199 @@
+//! The accept loop: TLS handshakes, limits, and a stop that lets requests finish.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::{limits, request};
+
+/// How a listener protects what goes over it.
+#[derive(Clone)]
+pub enum Transport {
+    /// TLS 1.3.
+    Tls(Arc<ServerConfig>),
+    /// Nothing; only on loopback, and only where the settings say so.
+    PlainOnLoopback,
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tls(_) => "Tls",
+            Self::PlainOnLoopback => "PlainOnLoopback",
+        })
+    }
+}
+
+/// Why a listener was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The address is taken, or may not be used.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Plain HTTP where others could listen.
+    #[error("plain HTTP is for loopback addresses only, and {address} is not one")]
+    PlainBeyondLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
+}
+
+/// An open listener.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    transport: Transport,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Opens a listener; port 0 takes any free port.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`].
+    pub async fn bind(address: SocketAddr, transport: Transport) -> Result<Self, ListenError> {
+        if matches!(transport, Transport::PlainOnLoopback) && !address.ip().is_loopback() {
+            return Err(ListenError::PlainBeyondLoopback { address });
+        }
+        let bind = |source| ListenError::Bind { address, source };
+        let socket = TcpListener::bind(address).await.map_err(bind)?;
+        let address = socket.local_addr().map_err(bind)?;
+        Ok(Self {
+            socket,
+            transport,
+            address,
+        })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `router` until `stop` is done; then lets requests finish for [`limits::DRAIN`].
+    pub async fn serve(self, router: Router, stop: impl Future<Output = ()>) {
+        let status = StatusCode::REQUEST_TIMEOUT;
+        let router = router
+            .fallback(request::no_such_route)
+            .method_not_allowed_fallback(request::no_such_route)
+            .layer(CatchPanicLayer::custom(request::panicked))
+            .layer(TimeoutLayer::with_status_code(status, limits::REQUEST));
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let stream = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                accepted = self.socket.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        // Out of descriptors, mostly: what is open goes on, and so do we.
+                        tracing::warn!(%error, "A connection could not be accepted");
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
+                },
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                tracing::warn!(
+                    most = limits::CONNECTIONS,
+                    "A connection over the limit was closed"
+                );
+                continue;
+            };
+            let transport = self.transport.clone();
+            let router = router.clone();
+            let watcher = graceful.watcher();
+            tokio::spawn(async move {
+                connection(stream, transport, router, watcher).await;
+                drop(place);
+            });
+        }
+        drop(self.socket);
+        if timeout(limits::DRAIN, graceful.shutdown()).await.is_err() {
+            tracing::info!("Connections that did not finish in time were closed");
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    transport: Transport,
+    router: Router,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    // An order is a few hundred bytes that must leave at once.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "A connection was gone before it was served");
+        return;
+    }
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEAD)
+        .max_buf_size(limits::BUFFER)
+        .half_close(false);
+    let service = TowerToHyperService::new(router);
+    let served = match transport {
+        Transport::PlainOnLoopback => {
+            let io = TokioIo::new(stream);
+            watcher
+                .watch(
+                    builder
+                        .serve_connection_with_upgrades(io, service)
+                        .into_owned(),
+                )
+                .await
+        }
+        Transport::Tls(config) => {
+            let accepted = timeout(limits::HANDSHAKE, TlsAcceptor::from(config).accept(stream));
+            let stream = match accepted.await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "A TLS handshake failed");
+                    return;
+                }
+                Err(_) => {
+                    tracing::debug!("A TLS handshake took too long");
+                    return;
+                }
+            };
+            let io = TokioIo::new(stream);
+            watcher
+                .watch(
+                    builder
+                        .serve_connection_with_upgrades(io, service)
+                        .into_owned(),
+                )
+                .await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "A connection ended early");
+    }
+}

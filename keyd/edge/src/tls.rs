@@ -1,0 +1,63 @@
+//! TLS 1.3 for both sides.
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore, ServerConfig, version};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// Why a TLS configuration cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// Certificate and key do not go together, or are of a kind that TLS does not use.
+    #[error("the certificate and key cannot be used for TLS")]
+    Identity(#[source] rustls::Error),
+    /// A root cannot be used.
+    #[error("a root certificate cannot be used for TLS")]
+    Root(#[source] rustls::Error),
+    /// No root was given: believing nobody is a mistake in the settings.
+    #[error("no root certificate was given")]
+    NoRoots,
+}
+
+/// The server side: its chain, leaf first, and its PKCS#8 key.
+///
+/// # Errors
+///
+/// [`TlsError::Identity`].
+pub fn server(chain: Vec<Vec<u8>>, pkcs8: &[u8]) -> Result<Arc<ServerConfig>, TlsError> {
+    let chain = chain.into_iter().map(CertificateDer::from).collect();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13])
+        .map_err(TlsError::Identity)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(TlsError::Identity)?;
+    Ok(Arc::new(config))
+}
+
+/// The client side: the roots it believes.
+///
+/// # Errors
+///
+/// [`TlsError::NoRoots`] or [`TlsError::Root`].
+pub fn client(roots: impl IntoIterator<Item = Vec<u8>>) -> Result<ClientConfig, TlsError> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store
+            .add(CertificateDer::from(root))
+            .map_err(TlsError::Root)?;
+    }
+    if store.is_empty() {
+        return Err(TlsError::NoRoots);
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13])
+        .map_err(TlsError::Root)?
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    Ok(config)
+}

@@ -46,6 +46,7 @@ pub mod renewal;
 pub mod role;
 pub mod session;
 pub mod status;
+pub mod subject;
 pub mod time;
 
 pub use self::refusal::{Code, Refusal};

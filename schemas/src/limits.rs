@@ -1,11 +1,29 @@
 //! Every maximum on the wire, each with its reason.
 
+use crate::time::Seconds;
+
 /// A signed message without evidence in it: a few certificates at most.
 pub const MESSAGE_BYTES: usize = 16 * 1024;
 
 /// A signed message that carries evidence: attest structures, PCR values, certificate chains.
 /// A resume order embeds the approvals of two people with their certificates and fits as well.
 pub const EVIDENCE_BYTES: usize = 64 * 1024;
+
+/// The shortest `run_for` of a lease: below, a slow network would end calls.
+pub const RUN_FOR_LEAST: Seconds = Seconds::new(60);
+
+/// The longest `run_for` of a lease: a stop that reaches nobody works after this and the grace.
+pub const RUN_FOR_MOST: Seconds = Seconds::new(900);
+
+/// The longest grace of a lease: half an hour of a dead network is the most that a call in progress
+/// is worth.
+pub const GRACE_MOST: Seconds = Seconds::new(1800);
+
+/// The longest that a session may run without the staff member's key: four hours.
+pub const HARD_END_MOST: Seconds = Seconds::new(4 * 3600);
+
+/// A lease is renewed at least this often within its `run_for`, so that two answers may be lost.
+pub const RENEWALS_WITHIN_RUN_FOR: u32 = 3;
 
 /// A measured-boot event log. The TCG PC Client profile reserves 64 KiB; real logs of servers reach
 /// a few hundred KiB; two MiB leaves room without letting one request fill memory.

@@ -41,6 +41,13 @@ pub const POLICY_TPM_FIXED: &str = "2.23.133.11.1.2";
 /// TCG: the key was shown to sign only what its TPM made.
 pub const POLICY_TPM_RESTRICTED: &str = "2.23.133.11.1.3";
 
+/// PKIX: key usage of a TLS server (RFC 5280 §4.2.1.12).
+pub const EKU_SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
+/// PKIX: key usage of a TLS client (RFC 5280 §4.2.1.12).
+pub const EKU_CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
+/// PKIX: the other name *permanentIdentifier* (RFC 4043 §2); here it holds a laptop's number.
+pub const NAME_PERMANENT_IDENTIFIER: &str = "1.3.6.1.5.5.7.8.3";
+
 /// Splits dotted decimals into arcs; `None` if `text` is not an object identifier.
 pub fn arcs(text: &str) -> Option<Vec<u64>> {
     let arcs: Option<Vec<u64>> = text.split('.').map(|arc| arc.parse().ok()).collect();

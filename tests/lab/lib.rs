@@ -3,5 +3,6 @@
 //! Everything here is real software on real interfaces: a PIV applet behind pcscd, libtpms behind
 //! a socket, the shipped binaries on free ports. What it starts it ends, by process id.
 
+pub mod binary;
 pub mod reader;
 pub mod tpm;

@@ -10,8 +10,9 @@ use std::process::{Child, Command, Stdio};
 use super::{HubError, file_error};
 use crate::control::PCSC_SOCKET;
 
-/// The name under which `ykman` and `yubico-piv-tool` accept a reader.
-pub(super) const READER_NAME: &str = "Yubico YubiKey FIDO+CCID";
+/// The name under which `ykman` and `yubico-piv-tool` accept a reader; each has a number more,
+/// since pcscd tells only readers of the same driver file apart by itself.
+const READER_NAME: &str = "Yubico YubiKey FIDO+CCID";
 
 /// First TCP port of the virtual readers, in the hub's own network.
 const FIRST_PORT: u16 = 0x9ca4;
@@ -40,7 +41,11 @@ pub(super) fn address(slot: usize) -> (u16, String) {
         slot.div_euclid(SLOTS_A_READER),
         slot.rem_euclid(SLOTS_A_READER),
     );
-    (port, format!("{READER_NAME} {reader:02X} {side:02X}"))
+    (port, format!("{} 00 {side:02X}", friendly_name(reader)))
+}
+
+fn friendly_name(reader: usize) -> String {
+    format!("{READER_NAME} ({reader})")
 }
 
 /// How many slots there are if at least `wanted` are to be.
@@ -55,7 +60,7 @@ pub(super) fn start(folder: &Path, slots: usize) -> Result<Child, HubError> {
     let configuration = folder.join("reader.conf.d");
     fs::create_dir_all(&configuration).map_err(file_error(&configuration))?;
     let readers = configuration.join("vpcd.conf");
-    fs::write(&readers, reader_file(slots)).map_err(file_error(&readers))?;
+    fs::write(&readers, reader_file(folder, slots)?).map_err(file_error(&readers))?;
 
     let socket = socket_path(folder)?;
     let _ = fs::remove_file(&socket);
@@ -109,17 +114,23 @@ fn run(program: &'static str, arguments: &[&str]) -> Result<(), HubError> {
     }
 }
 
-fn reader_file(slots: usize) -> String {
+/// What pcscd is told of its readers. Each has the driver from a file of its own: the driver
+/// keeps its slots in variables that readers sharing a file would share.
+fn reader_file(folder: &Path, slots: usize) -> Result<String, HubError> {
     let mut text = String::new();
     for slot in (0..slots).step_by(SLOTS_A_READER) {
         let (port, _) = address(slot);
+        let driver = folder.join(format!("vpcd-{port}.so"));
+        fs::copy(DRIVER, &driver).map_err(file_error(Path::new(DRIVER)))?;
+        let driver = driver.display();
+        let name = friendly_name(slot.div_euclid(SLOTS_A_READER));
         let _ = write!(
             text,
-            "FRIENDLYNAME \"{READER_NAME}\"\nDEVICENAME /dev/null:{port:#06X}\n\
-             LIBPATH {DRIVER}\nCHANNELID {port:#06X}\n\n"
+            "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{port:#06X}\n\
+             LIBPATH {driver}\nCHANNELID {port:#06X}\n\n"
         );
     }
-    text
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -130,15 +141,15 @@ mod tests {
     fn each_slot_has_a_port_and_a_name_of_its_own() {
         assert_eq!(
             address(0),
-            (40_100, "Yubico YubiKey FIDO+CCID 00 00".to_owned())
+            (40_100, "Yubico YubiKey FIDO+CCID (0) 00 00".to_owned())
         );
         assert_eq!(
             address(1),
-            (40_101, "Yubico YubiKey FIDO+CCID 00 01".to_owned())
+            (40_101, "Yubico YubiKey FIDO+CCID (0) 00 01".to_owned())
         );
         assert_eq!(
             address(2),
-            (40_102, "Yubico YubiKey FIDO+CCID 01 00".to_owned())
+            (40_102, "Yubico YubiKey FIDO+CCID (1) 00 00".to_owned())
         );
     }
 

@@ -3,6 +3,7 @@
 use super::{YubiKey, touched};
 use crate::apdu::Status;
 use crate::memory::{PinPolicy, TouchPolicy};
+use crate::tlv;
 
 /// The slot whose key the applet uses only just after VERIFY.
 const SIGNATURE_SLOT: u8 = 0x9c;
@@ -49,10 +50,28 @@ impl YubiKey<'_, '_> {
         if weaker_than_applet {
             self.demand(0x20, 0x00, 0x80, &self.card.memory.codes.pin.clone())?;
         }
-        let answer = self.demand(0x87, algorithm, home, data);
+        let answer = self.demand(0x87, algorithm, home, &padded(algorithm, data));
         if !self.session.pin_verified {
             self.log_out();
         }
         answer
+    }
+}
+
+/// The template with a digest shorter than the curve padded on the left, as a YubiKey takes it
+/// and the applet does not.
+fn padded(algorithm: u8, data: &[u8]) -> Vec<u8> {
+    let size = if algorithm == 0x14 { 48 } else { 32 };
+    let digest = tlv::find(data, 0x7c).and_then(|template| tlv::find(template, 0x81));
+    match digest {
+        Some(digest) if digest.len() < size => {
+            let zeros = vec![0; size.saturating_sub(digest.len())];
+            let digest = [zeros.as_slice(), digest].concat();
+            tlv::element(
+                0x7c,
+                &[tlv::element(0x82, &[]), tlv::element(0x81, &digest)].concat(),
+            )
+        }
+        _ => data.to_vec(),
     }
 }

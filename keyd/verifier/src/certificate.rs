@@ -31,7 +31,7 @@ pub use self::extensions::{
     SUBJECT_ALTERNATIVE_NAME, SUBJECT_KEY_IDENTIFIER,
 };
 pub use self::key::{RsaKey, SubjectKey};
-pub use self::link::{LinkError, verify_link};
+pub use self::link::{LinkError, verify_link, verify_signature};
 use crate::der::{self, DerError, Reader};
 
 /// Why bytes are not a certificate that is looked at.

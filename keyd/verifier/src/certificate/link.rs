@@ -114,6 +114,16 @@ pub fn verify_link(certificate: &Certificate, issuer: &Certificate) -> Result<()
     if certificate.issuer != issuer.subject {
         return Err(LinkError::Name);
     }
+    verify_signature(certificate, issuer)
+}
+
+/// Verifies that the key of `issuer` signed `certificate`, and does not look at the names: for a maker
+/// who writes one name in two ways, where the caller has compared them.
+///
+/// # Errors
+///
+/// [`LinkError`], by the first thing that is wrong.
+pub fn verify_signature(certificate: &Certificate, issuer: &Certificate) -> Result<(), LinkError> {
     let (algorithm, key) = choose(&certificate.algorithm, &issuer.key)?;
     UnparsedPublicKey::new(algorithm, key)
         .verify(&certificate.tbs, &certificate.signature)

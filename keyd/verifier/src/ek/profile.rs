@@ -207,7 +207,7 @@ fn tpm_names(certificate: &Certificate) -> Result<[String; 3], Refusal> {
     let once = |oid: &str| {
         let mut values = attributes.iter().filter(|attribute| attribute.oid == oid);
         match (values.next(), values.next()) {
-            (Some(attribute), None) => Ok(attribute.value.clone()),
+            (Some(attribute), None) => Ok(attribute.text().into_owned()),
             (found, _) => Err(broken(
                 format_args!("attribute {oid} {}", found.map_or("absent", |_| "twice")),
                 "maker, model and version, once each",

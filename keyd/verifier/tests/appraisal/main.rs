@@ -3,13 +3,20 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     clippy::panic,
     clippy::print_stderr,
     reason = "a test may stop at the first surprise, and says what it skipped"
 )]
 
+mod credentials;
+mod endorsement_keys;
 mod event_logs;
 mod forge;
+mod never_panics;
+#[path = "../pem/mod.rs"]
+mod pem;
 mod recorded;
 mod tpm_keys;
 mod tpm_statements;
+mod yubikeys;

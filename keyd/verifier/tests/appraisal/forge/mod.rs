@@ -1,7 +1,10 @@
 //! Makes what hardware would make: TPM structures, certificates, event logs.
 
+pub(crate) mod certificate;
+pub(crate) mod ek;
 pub(crate) mod event_log;
 pub(crate) mod tpm;
+pub(crate) mod yubikey;
 
 use wardkey_schemas::Code;
 use wardkey_schemas::Refusal;

@@ -74,6 +74,8 @@ impl Message for ActivationRequest {
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActivationBody {
+    /// The challenge, to find the laptop whose key must have signed; the request says it again.
+    pub challenge: ChallengeId,
     /// The signed request.
     pub request: Jws<ActivationRequest>,
     /// The event log, exactly when it was wanted.

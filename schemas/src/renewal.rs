@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Nonce;
 use crate::evidence::Attestation;
 use crate::ids::{DeviceId, Generation, SessionId};
-use crate::jws::Message;
+use crate::jws::{Jws, Message};
 use crate::limits;
 
 /// Where the visit stands, as the laptop sees it.
@@ -59,4 +59,14 @@ pub struct RenewalRequest {
 impl Message for RenewalRequest {
     const TYP: &'static str = "wardkey-renewal-request+jwt";
     const MAX: usize = limits::MESSAGE_BYTES;
+}
+
+/// The request as it is sent.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalBody {
+    /// The session, to find the laptop whose key must have signed; the request says it again.
+    pub session: SessionId,
+    /// The signed request.
+    pub request: Jws<RenewalRequest>,
 }

@@ -1,7 +1,7 @@
 //! Second opinions: what tools by other hands make of the virtual token, and of our key in it.
 //!
-//! `yubico-piv-tool` and `opensc-tool` are Debian packages of the lab. `ykman` is not (it is on
-//! PyPI, as `yubikey-manager`): where somebody has installed it, it is asked as well, because it
+//! `yubico-piv-tool` and `opensc-tool` are Debian packages of the lab. `ykman` is not (it is at
+//! `PyPI`, as `yubikey-manager`): where somebody has installed it, it is asked as well, because it
 //! is what operators have at hand.
 
 use std::process::Command;
@@ -56,11 +56,10 @@ with_readers! {
         let (token, key) = provisioned_token(lab);
         let (message, signature) = (lab.folder().join("message"), lab.folder().join("signature"));
         std::fs::write(&message, b"by other hands").unwrap();
-        let arguments = [
-            "--reader", token.reader(), "-a", "verify-pin", "-P", super::PIN, "-a", "sign",
-            "--sign", "-s", "9c", "-A", "ECCP256", "-H", "SHA256",
-            "-i", message.to_str().unwrap(), "-o", signature.to_str().unwrap(),
-        ];
+        let files = ["-i", message.to_str().unwrap(), "-o", signature.to_str().unwrap()];
+        let pin = ["--reader", token.reader(), "-a", "verify-pin", "-P", super::PIN];
+        let sign = ["--sign", "-s", "9c", "-A", "ECCP256", "-H", "SHA256"];
+        let arguments = [&pin[..], &sign, &files].concat();
         if run(lab, "yubico-piv-tool", &arguments).is_none() {
             return;
         }

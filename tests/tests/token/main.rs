@@ -77,7 +77,7 @@ fn sha256(message: &[u8]) -> [u8; 32] {
 
 /// The uncompressed point at the end of a P-256 `SubjectPublicKeyInfo`.
 fn point(spki: &[u8]) -> &[u8] {
-    &spki[spki.len().checked_sub(65).unwrap()..]
+    spki.last_chunk::<65>().unwrap()
 }
 
 fn verifies(signature: &Signature, message: &[u8], spki: &[u8]) -> bool {

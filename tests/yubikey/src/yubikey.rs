@@ -24,6 +24,8 @@ mod keys;
 mod objects;
 mod pins;
 mod signing;
+#[cfg(test)]
+mod tests;
 
 use self::admin::Expected;
 

@@ -171,3 +171,19 @@ const fn place(slot: Slot) -> piv::SlotId {
         Slot::Signature => piv::SlotId::Signature,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_library_is_an_error() {
+        let empty: &[u8] = &[];
+        let outcome = contained("attest", || empty[std::hint::black_box(0)]);
+        assert!(matches!(
+            outcome,
+            Err(TokenError::LibraryPanicked { step: "attest" })
+        ));
+        assert_eq!(contained("attest", || 7).unwrap(), 7);
+    }
+}

@@ -53,8 +53,8 @@ impl Readers {
             self.await_change(&mut states, until, "the card's coming or going")?;
             let [state] = &mut states;
             let seen = state.event_state();
-            // A card is there for clients once pcscd has powered it and closed the matter.
-            if seen.contains(wanted) && !seen.intersects(State::MUTE | State::INUSE) {
+            // pcscd shows a card as present once it has powered it.
+            if seen.contains(wanted) && !seen.contains(State::MUTE) {
                 return Ok(());
             }
             state.sync_current_state();

@@ -57,7 +57,8 @@ impl YubiKey<'_, '_> {
         if algorithm != P256 {
             return Err(Status::INCORRECT_DATA);
         }
-        let scalar = tlv::find(data, 0x06).ok_or(Status::INCORRECT_DATA)?;
+        let scalar = tlv::find(data, 0x06).filter(|scalar| is_scalar(scalar));
+        let scalar = scalar.ok_or(Status::INCORRECT_DATA)?;
         let policies = Policies::parse(slot, tlv::find(data, 0xaa), tlv::find(data, 0xab))?;
         let home = self.vacate(slot, algorithm)?;
         // The applet imports only RSA: let it make a key of the kind, then put ours in its place.
@@ -222,6 +223,17 @@ impl YubiKey<'_, '_> {
         let _ = try_syscall!(inner.delete(public));
         Ok([&[0x04], &coordinates[..]].concat())
     }
+}
+
+/// Order of P-256 (FIPS 186-5, via SP 800-186, 3.2.1.3).
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// Whether this is a private key on P-256; the chip does not survive one that is not.
+fn is_scalar(scalar: &[u8]) -> bool {
+    scalar.len() == ORDER.len() && scalar < &ORDER[..] && scalar.iter().any(|octet| *octet != 0)
 }
 
 /// The public point in the answer to GENERATE.

@@ -110,6 +110,7 @@ pub struct Certificate {
     tbs: Vec<u8>,
     algorithm: link::Algorithm,
     signature: Vec<u8>,
+    version: u32,
     serial: Vec<u8>,
     issuer: Vec<u8>,
     subject: Vec<u8>,
@@ -156,6 +157,7 @@ impl Certificate {
             tbs: frame.tbs.to_vec(),
             algorithm: link::Algorithm::of(&x509.signature_algorithm),
             signature: frame.signature.to_vec(),
+            version: x509.version().0.saturating_add(1),
             serial: x509.raw_serial().to_vec(),
             issuer: x509.issuer().as_raw().to_vec(),
             subject: x509.subject().as_raw().to_vec(),
@@ -182,6 +184,11 @@ impl Certificate {
     /// The signed part, `TBSCertificate`.
     pub fn tbs(&self) -> &[u8] {
         &self.tbs
+    }
+
+    /// The version: 3 for every certificate with extensions.
+    pub const fn version(&self) -> u32 {
+        self.version
     }
 
     /// The contents of the serial number INTEGER, big-endian, as they stand there.

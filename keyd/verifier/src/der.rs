@@ -22,6 +22,8 @@ pub const OBJECT_IDENTIFIER: u8 = 0x06;
 pub const UTF8_STRING: u8 = 0x0c;
 /// SEQUENCE.
 pub const SEQUENCE: u8 = 0x30;
+/// SET.
+pub const SET: u8 = 0x31;
 
 /// The tag \[`number`\] of a primitive, context-specific element, as an implicit tag makes it.
 pub const fn context(number: u8) -> u8 {

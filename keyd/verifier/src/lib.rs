@@ -13,10 +13,31 @@
 //!
 //! # Where to start
 //!
-//! [`certificate`] parses certificates of makers and of ours and verifies single links.
+//! [`bundle`] turns the pinned hash of a root into everything else that is trusted. With it,
+//! [`person`] and [`device`] verify certificates, [`service`] keyd's own keys, [`act`] what people
+//! signed, [`lease`] what a gate asks, [`order`] what a laptop obeys, [`announced`] what a site's
+//! authority is about to sign. Certificates of makers and of ours are parsed in [`certificate`].
+#![cfg_attr(
+    feature = "appraisal",
+    doc = "\n\nFor evidence from hardware start at [`appraise`], which reads as the list of all checks."
+)]
 
+pub mod act;
+pub mod announced;
+pub mod bundle;
 pub mod certificate;
+pub mod charter;
 pub mod der;
+pub mod device;
+pub mod envelope;
+pub mod laptop;
+pub mod lease;
+pub mod lifting;
+pub mod order;
+pub mod person;
+pub mod pins;
+mod profile;
+pub mod service;
 
 #[cfg(feature = "appraisal")]
 pub mod appraise;

@@ -1,0 +1,164 @@
+//! People's certificates: the 9c key on a security key, with a role at one site.
+//!
+//! # One mapping of times
+//!
+//! A [`VerifiedPerson`] is asked for wherever a person's security key is meant, so here a
+//! certificate whose time is over is `KEY_EXPIRED`, always. That the *authority* is out of its time
+//! is `CERTIFICATE_EXPIRED`: the remedy is another.
+
+use wardkey_schemas::bytes::Sha256;
+use wardkey_schemas::ids::PersonId;
+use wardkey_schemas::key::{PublicKey, Thumbprint};
+use wardkey_schemas::names::SiteCode;
+use wardkey_schemas::role::Role;
+use wardkey_schemas::subject;
+use wardkey_schemas::time::Timestamp;
+use wardkey_schemas::{Code, Refusal, oid};
+
+use crate::bundle::{Authority, VerifiedBundle};
+use crate::certificate::{Certificate, KeyUsage};
+use crate::profile::{self, Shape};
+
+/// A person's certificate that its site's authority issued.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct VerifiedPerson {
+    person: PersonId,
+    site: SiteCode,
+    role: Role,
+    key: PublicKey,
+    certificate: Sha256,
+    valid_until: Timestamp,
+}
+
+impl VerifiedPerson {
+    /// Verifies a certificate (DER) of a 9c key at `now`.
+    ///
+    /// # Errors
+    ///
+    /// `CERTIFICATE_MALFORMED`, `SITE_UNKNOWN`, `CERTIFICATE_ISSUER`, `CERTIFICATE_SIGNATURE`,
+    /// `CERTIFICATE_PURPOSE`, `CERTIFICATE_NAME`, `CERTIFICATE_PROFILE`, `CERTIFICATE_NOT_YET`,
+    /// `KEY_EXPIRED`; `CERTIFICATE_EXPIRED` if the authority's own time is over.
+    pub fn verify(
+        certificate: &[u8],
+        bundle: &VerifiedBundle,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let certificate = profile::parse(certificate)?;
+        let (site, authority) = bundle.authority_for(&certificate)?;
+        authority.verify_issued(&certificate, now)?;
+        let said = Said::read(&certificate, &site, authority, bundle)?;
+        profile::verify_time(&certificate, now, Code::KeyExpired)?;
+        Ok(Self {
+            person: said.person,
+            site,
+            role: said.role,
+            key: said.key,
+            certificate: certificate.sha256(),
+            valid_until: certificate.validity().not_after,
+        })
+    }
+
+    /// Verifies that the certificate is for `site`.
+    ///
+    /// # Errors
+    ///
+    /// `KEY_NOT_FOR_THIS_SITE`.
+    pub fn verify_site(&self, site: &SiteCode) -> Result<(), Refusal> {
+        if self.site == *site {
+            Ok(())
+        } else {
+            Err(Refusal::new(Code::KeyNotForThisSite, &self.site, site))
+        }
+    }
+
+    /// Verifies that the person may open a visit: staff and leads may (blueprint §1.1).
+    ///
+    /// # Errors
+    ///
+    /// `KEY_ROLE`.
+    pub fn verify_may_activate(&self) -> Result<(), Refusal> {
+        match self.role {
+            Role::Staff | Role::Lead => Ok(()),
+            Role::SecurityOfficer | Role::Auditor => {
+                Err(Refusal::new(Code::KeyRole, self.role, "staff or lead"))
+            }
+        }
+    }
+
+    /// The person.
+    pub const fn person(&self) -> PersonId {
+        self.person
+    }
+
+    /// The site for which the certificate speaks.
+    pub const fn site(&self) -> &SiteCode {
+        &self.site
+    }
+
+    /// The role at that site.
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The 9c key.
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// The name of the 9c key.
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.key.thumbprint()
+    }
+
+    /// SHA-256 of the certificate.
+    pub const fn certificate(&self) -> Sha256 {
+        self.certificate
+    }
+
+    /// The last second of the certificate's time.
+    pub const fn valid_until(&self) -> Timestamp {
+        self.valid_until
+    }
+}
+
+/// What a person's certificate says, once its profile was verified.
+pub(crate) struct Said {
+    pub(crate) person: PersonId,
+    pub(crate) role: Role,
+    pub(crate) key: PublicKey,
+}
+
+impl Said {
+    pub(crate) fn read(
+        certificate: &Certificate,
+        site: &SiteCode,
+        authority: &Authority,
+        bundle: &VerifiedBundle,
+    ) -> Result<Self, Refusal> {
+        let usage = KeyUsage::DIGITAL_SIGNATURE.and(KeyUsage::NON_REPUDIATION);
+        let shape = Shape::end_entity(certificate, usage, &[oid::EKU_ACTIVATE]);
+        shape.verify_purpose()?;
+        let key = profile::p256(certificate)?;
+        let name = profile::only_name(certificate)?;
+        let person = authority.subtree().find_person(&name).ok_or_else(|| {
+            Refusal::new(
+                Code::CertificateName,
+                &name,
+                format!("a person's name in {}", authority.subtree()),
+            )
+        })?;
+        let role = profile::text(certificate, oid::EXT_ROLE)?;
+        let role: Role = role
+            .parse()
+            .map_err(|error| Refusal::new(Code::CertificateProfile, role, error))?;
+        shape
+            .named(&subject::person_label(person))
+            .issued_by(authority.certificate())
+            .policies(bundle.profile(), &[oid::POLICY_HARDWARE_TOKEN])
+            .dns_name(&name, None)
+            .text(oid::EXT_SITE, site.as_str())
+            .text(oid::EXT_ROLE, role.as_str())
+            .verify()?;
+        Ok(Self { person, role, key })
+    }
+}

@@ -213,3 +213,31 @@ fn code_accepted(step: &'static str, status: Status) -> Result<(), TokenError> {
         (Status(status), None) => Err(TokenError::Answered { step, status }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_token_may_be_handed_to_another_thread() {
+        const fn is_send<T: Send>() {}
+        is_send::<Exclusive>();
+        is_send::<TokenError>();
+    }
+
+    #[test]
+    fn each_status_after_a_code_has_its_own_name() {
+        let name = |status| code_accepted("verify PIN", Status(status));
+        assert!(name(0x9000).is_ok());
+        assert!(matches!(
+            name(0x63c4),
+            Err(TokenError::WrongPin { tries_left: 4 })
+        ));
+        assert!(matches!(name(0x63c0), Err(TokenError::PinBlocked)));
+        assert!(matches!(name(0x6983), Err(TokenError::PinBlocked)));
+        assert!(matches!(
+            name(0x6a80),
+            Err(TokenError::Answered { status: 0x6a80, .. })
+        ));
+    }
+}

@@ -13,6 +13,7 @@ create table site (
     charter_id blob not null unique,
     charter text not null,
     registrar_key blob not null,
+    registrar_thumbprint blob not null unique,
     registered_at bigint not null
 );
 

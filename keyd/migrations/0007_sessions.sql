@@ -1,4 +1,5 @@
--- Rooms and visits.
+-- Rooms and visits. `reset_count`, `restart_count`, `anchor_clock` and `anchor_at` tie the TPM's clock
+-- to ours as it was in the last quote; `last_clock` is that of the last statement.
 
 create table room (
     room_id blob primary key,
@@ -25,8 +26,9 @@ create table session (
     lease text not null,
     reset_count bigint not null,
     restart_count bigint not null,
-    tpm_clock bigint not null,
-    tpm_clock_at bigint not null,
+    anchor_clock bigint not null,
+    anchor_at bigint not null,
+    last_clock bigint not null,
     visit_state text not null,
     ended_at bigint,
     end_reason text

@@ -18,6 +18,7 @@
 #[cfg(feature = "client")]
 pub mod client;
 pub mod limits;
+pub mod pem;
 #[cfg(feature = "server")]
 pub mod problem;
 #[cfg(feature = "server")]

@@ -212,6 +212,49 @@ impl Store {
         row.map(Device::try_from).transpose()
     }
 
+    /// The laptop with this device key, of its present enrolment.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_device_by_key(&self, key: Thumbprint) -> Result<Option<Device>, StoreError> {
+        let row = read_optional!(
+            self,
+            DeviceRow,
+            concat!(
+                "select ",
+                device_columns!(),
+                " from device d where d.device_key_thumbprint = $1"
+            ),
+            key.as_bytes().as_slice()
+        )?;
+        row.map(Device::try_from).transpose()
+    }
+
+    /// The laptop of a site that bears this tag and is not revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn find_device_by_asset(
+        &self,
+        site: &SiteCode,
+        asset: &AssetTag,
+    ) -> Result<Option<Device>, StoreError> {
+        let row = read_optional!(
+            self,
+            DeviceRow,
+            concat!(
+                "select ",
+                device_columns!(),
+                " from device d where d.site = $1 and d.asset = $2 and d.state <> 'revoked'"
+            ),
+            site.as_str(),
+            asset.as_str()
+        )?;
+        row.map(Device::try_from).transpose()
+    }
+
     /// The laptop with this endorsement key.
     ///
     /// # Errors
@@ -323,8 +366,8 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    /// Writes a next enrolment of a known laptop; `false` unless it is in quarantine, with no hold
-    /// on it, at the generation before.
+    /// Writes a next enrolment of a known laptop; `false` unless it is in quarantine or was never
+    /// confirmed, with no hold on it, at the generation before.
     ///
     /// # Errors
     ///
@@ -343,8 +386,8 @@ impl Tx {
              ak_certificate = null, baseline = $11, firmware_version = $12, \
              tpm_reset_count = $13, tpm_restart_count = $14, tpm_clock = $15, phrase = $16, \
              lead_key = $17, lead_person = $18, registered_at = $19, confirmed_at = null \
-             where device_id = $1 and site = $2 and ek_sha256 = $5 and state = 'quarantine' \
-             and holds = 0 and drains = 0 and generation = $4 - 1",
+             where device_id = $1 and site = $2 and ek_sha256 = $5 \
+             and state in ('quarantine', 'announced', 'pending') and holds = 0 and drains = 0 and generation = $4 - 1",
             device.id.as_bytes().as_slice(),
             device.site.as_str(),
             device.asset.as_str(),
@@ -472,7 +515,10 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    /// Counts the holds on a laptop anew and gives the laptop as it now stands. Its version moves.
+    /// Counts the holds on a laptop anew. Its version moves.
+    ///
+    /// Two statements: the first takes the row, so that the second counts with the eyes of whoever
+    /// came before it. In one, PostgreSQL would count as of before it waited.
     ///
     /// # Errors
     ///
@@ -480,7 +526,12 @@ impl Tx {
     pub async fn recount_device_holds(&mut self, id: DeviceId) -> Result<(), StoreError> {
         execute!(
             self,
-            "update device set version = version + 1, \
+            "update device set version = version + 1 where device_id = $1",
+            id.as_bytes().as_slice()
+        )?;
+        execute!(
+            self,
+            "update device set \
              holds = (select count(*) from hold where target_kind = 'laptop' and target = $1 \
                       and lifted_at is null and mode = 'immediate'), \
              drains = (select count(*) from hold where target_kind = 'laptop' and target = $1 \

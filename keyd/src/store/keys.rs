@@ -447,7 +447,8 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    /// Counts the holds on a key anew. Its version moves.
+    /// Counts the holds on a key anew, in two statements for the same reason as a laptop's. Its
+    /// version moves.
     ///
     /// # Errors
     ///
@@ -455,7 +456,12 @@ impl Tx {
     pub async fn recount_key_holds(&mut self, key: Thumbprint) -> Result<(), StoreError> {
         execute!(
             self,
-            "update staff_key set version = version + 1, \
+            "update staff_key set version = version + 1 where key = $1",
+            key.as_bytes().as_slice()
+        )?;
+        execute!(
+            self,
+            "update staff_key set \
              holds = (select count(*) from hold where target_kind = 'key' and target = $1 \
                       and lifted_at is null and mode = 'immediate'), \
              drains = (select count(*) from hold where target_kind = 'key' and target = $1 \

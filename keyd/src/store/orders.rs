@@ -85,6 +85,29 @@ impl Store {
         rows.into_iter().map(waiting).collect()
     }
 
+    /// The orders to a laptop after a place, oldest first, without a receipt.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn waiting_orders_after(
+        &self,
+        device: DeviceId,
+        after: OrderSeq,
+        most: u32,
+    ) -> Result<Vec<Waiting>, StoreError> {
+        let rows = read_all!(
+            self,
+            WaitingRow,
+            "select device_id, seq, body from device_order \
+             where device_id = $1 and seq > $2 and receipt is null order by seq limit $3",
+            device.as_bytes().as_slice(),
+            to_i64(after.number()),
+            i64::from(most)
+        )?;
+        rows.into_iter().map(waiting).collect()
+    }
+
     /// All orders without a receipt that were committed since `since`: what the catch-up read of a
     /// node looks at every second, whatever the number of its links.
     ///

@@ -81,10 +81,12 @@ pub struct Session {
     pub answered_request: Option<Sha256>,
     /// The envelope of the newest lease.
     pub lease: String,
-    /// The TPM's counters when it last signed.
-    pub tpm: TpmTime,
-    /// When that arrived here.
-    pub tpm_at: Timestamp,
+    /// The TPM's counters in the quote with which it began or was extended.
+    pub anchor: TpmTime,
+    /// When that quote came.
+    pub anchor_at: Timestamp,
+    /// The TPM's clock in its last statement, in milliseconds.
+    pub last_clock: u64,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
 }
@@ -105,8 +107,9 @@ struct Row {
     lease: String,
     reset_count: i64,
     restart_count: i64,
-    tpm_clock: i64,
-    tpm_clock_at: i64,
+    anchor_clock: i64,
+    anchor_at: i64,
+    last_clock: i64,
     ended_at: Option<i64>,
     #[sqlx(flatten)]
     device: DeviceRow,
@@ -134,12 +137,13 @@ impl TryFrom<Row> for Session {
                 .map(|sha256| column("answered_request").fixed(sha256))
                 .transpose()?,
             lease: row.lease,
-            tpm: TpmTime {
+            anchor: TpmTime {
                 reset_count: column("reset_count").number(row.reset_count)?,
                 restart_count: column("restart_count").number(row.restart_count)?,
-                clock: i64_to_bits(row.tpm_clock),
+                clock: i64_to_bits(row.anchor_clock),
             },
-            tpm_at: column("tpm_clock_at").time(row.tpm_clock_at)?,
+            anchor_at: column("anchor_at").time(row.anchor_at)?,
+            last_clock: i64_to_bits(row.last_clock),
             ended_at: row.ended_at.map(|at| column("ended_at").time(at)).transpose()?,
         })
     }
@@ -185,7 +189,7 @@ impl Store {
                  cast(case when k.revoked = 1 or k.holds > 0 then 1 else 0 end as bigint) \
                  as key_stopped, s.room_id, s.activation_sha256, s.hard_end, s.seq, \
                  s.renew_nonce_hash, s.answered_request, s.lease, s.reset_count, \
-                 s.restart_count, s.tpm_clock, s.tpm_clock_at, s.ended_at, ",
+                 s.restart_count, s.anchor_clock, s.anchor_at, s.last_clock, s.ended_at, ",
                 device_columns!(),
                 " from session s join device d on d.device_id = s.device_id \
                  join staff_key k on k.key = s.key where s.session_id = $1"
@@ -317,10 +321,10 @@ impl Tx {
             self,
             "insert into session (session_id, site, device_id, generation, key, room_id, \
              activation_sha256, certificate_sha256, started_at, hard_end, cannot_run_past, \
-             renew_nonce_hash, lease, reset_count, restart_count, tpm_clock, tpm_clock_at, \
-             visit_state) \
+             renew_nonce_hash, lease, reset_count, restart_count, anchor_clock, anchor_at, \
+             last_clock, visit_state) \
              select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $9, \
-             'in-room' where not exists \
+             $16, 'in-room' where not exists \
              (select 1 from session where key = $5 and ended_at is null)",
             session.id.as_bytes().as_slice(),
             session.site.as_str(),
@@ -358,8 +362,8 @@ impl Tx {
             self,
             "update session set key = $3, activation_sha256 = $4, certificate_sha256 = $5, \
              hard_end = $6, cannot_run_past = $7, seq = seq + 1, renew_nonce_hash = $8, \
-             answered_request = null, lease = $9, restart_count = $10, tpm_clock = $11, \
-             tpm_clock_at = $12 \
+             answered_request = null, lease = $9, restart_count = $10, anchor_clock = $11, \
+             last_clock = $11, anchor_at = $12 \
              where session_id = $1 and seq = $2 and ended_at is null and not exists \
              (select 1 from session other where other.key = $3 and other.ended_at is null \
               and other.session_id <> $1)",
@@ -390,15 +394,13 @@ impl Tx {
         seq: u32,
         lease: &GivenLease,
         request: Sha256,
-        tpm: TpmTime,
+        clock: u64,
         state: VisitState,
-        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let rows = execute!(
             self,
             "update session set seq = seq + 1, cannot_run_past = $3, renew_nonce_hash = $4, \
-             answered_request = $5, lease = $6, restart_count = $7, tpm_clock = $8, \
-             tpm_clock_at = $9, visit_state = $10 \
+             answered_request = $5, lease = $6, last_clock = $7, visit_state = $8 \
              where session_id = $1 and seq = $2 and ended_at is null",
             id.as_bytes().as_slice(),
             i64::from(seq),
@@ -406,9 +408,7 @@ impl Tx {
             lease.renew_nonce.sha256().as_bytes().as_slice(),
             request.as_bytes().as_slice(),
             lease.text.as_str(),
-            i64::from(tpm.restart_count),
-            bits_to_i64(tpm.clock),
-            now.millis(),
+            bits_to_i64(clock),
             state.as_str()
         )?;
         Ok(rows == 1)

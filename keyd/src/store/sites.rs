@@ -43,21 +43,24 @@ impl Store {
         .transpose()
     }
 
-    /// The site, if its ca has shown its charter.
+    /// The site for which a registrar key speaks.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn find_site(&self, site: &SiteCode) -> Result<Option<Site>, StoreError> {
+    pub async fn find_site_by_registrar(
+        &self,
+        registrar: Thumbprint,
+    ) -> Result<Option<Site>, StoreError> {
         let row = read_optional!(
             self,
-            (Vec<u8>, Vec<u8>),
-            "select charter_id, registrar_key from site where site = $1",
-            site.as_str()
+            (String, Vec<u8>, Vec<u8>),
+            "select site, charter_id, registrar_key from site where registrar_thumbprint = $1",
+            registrar.as_bytes().as_slice()
         )?;
-        row.map(|(charter, registrar)| {
+        row.map(|(site, charter, registrar)| {
             Ok(Site {
-                site: site.clone(),
+                site: Column("site", "site").text(&site)?,
                 charter: Column("site", "charter_id").fixed(&charter)?,
                 registrar: Column("site", "registrar_key").key(&registrar)?,
             })
@@ -106,14 +109,16 @@ impl Tx {
     ) -> Result<(), StoreError> {
         execute!(
             self,
-            "insert into site (site, charter_id, charter, registrar_key, registered_at) \
-             values ($1, $2, $3, $4, $5) on conflict (site) do update \
+            "insert into site (site, charter_id, charter, registrar_key, registrar_thumbprint, \
+             registered_at) values ($1, $2, $3, $4, $5, $6) on conflict (site) do update \
              set charter_id = excluded.charter_id, charter = excluded.charter, \
-                 registrar_key = excluded.registrar_key",
+                 registrar_key = excluded.registrar_key, \
+                 registrar_thumbprint = excluded.registrar_thumbprint",
             charter.site.as_str(),
             charter.charter.as_bytes().as_slice(),
             envelope.as_str(),
             charter.registrar.point().as_slice(),
+            charter.registrar.thumbprint().as_bytes().as_slice(),
             now.millis()
         )?;
         for first in &charter.first_keys {

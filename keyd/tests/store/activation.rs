@@ -214,13 +214,14 @@ async fn a_visit_is_renewed_from_the_place_where_it_was_judged() {
         let renewed = out(write_work!(store, |tx| async move {
             let state = VisitState::WithPatient;
             Ok([
-                tx.renew_session(id, 0, &lease(2), request, TPM, state, now()).await?,
-                tx.renew_session(id, 0, &lease(3), request, TPM, state, now()).await?,
+                tx.renew_session(id, 0, &lease(2), request, 3000, state).await?,
+                tx.renew_session(id, 0, &lease(3), request, 3000, state).await?,
             ])
         }));
         assert_eq!(renewed, [true, false]);
         let found = store.find_session(id).await.unwrap().unwrap();
         assert_eq!((found.seq, found.lease.as_str()), (1, "lease 2"));
+        assert_eq!((found.anchor, found.anchor_at, found.last_clock), (TPM, now(), 3000));
         assert_eq!(found.answered_request, Some(request));
         assert!(!found.key_stopped);
         let extended = out(write_work!(store, |tx| {
@@ -240,7 +241,7 @@ async fn a_visit_is_renewed_from_the_place_where_it_was_judged() {
             Ok([
                 tx.end_session(id, EndReason::Staff, now()).await?,
                 tx.end_session(id, EndReason::Stopped, now()).await?,
-                tx.renew_session(id, 2, &lease(4), request, TPM, VisitState::InRoom, now()).await?,
+                tx.renew_session(id, 2, &lease(4), request, 4000, VisitState::InRoom).await?,
             ])
         }));
         assert_eq!(ended, [true, false, false]);

@@ -166,6 +166,8 @@ async fn orders_have_places_without_gaps_and_wait_for_their_receipt() {
             assert_eq!((wake.device, wake.seq), (device, wanted));
         }
         assert_eq!(store.waiting_orders(device, 10).await.unwrap().len(), 2);
+        let after = store.waiting_orders_after(device, OrderSeq::new(1), 10).await.unwrap();
+        assert_eq!(after.len(), 1);
         assert_eq!(store.waiting_orders_since(now()).await.unwrap().len(), 2);
         let later = now().plus(Seconds::new(1));
         assert!(store.waiting_orders_since(later).await.unwrap().is_empty());

@@ -583,6 +583,11 @@ codes! {
         "The asset tag is not the same",
         "The tag typed is not the one of this enrolment.",
         "Check the label on the laptop's lid.";
+    AssetTaken, "ASSET_TAKEN", Conflict, NotNow,
+        "Another laptop bears this asset tag",
+        "A laptop of the site that is not revoked has the same tag.",
+        "Check the label on the laptop's lid; each laptop has its own.";
+
     ConfirmSelf, "CONFIRM_SELF", Refused, NotNow,
         "Somebody else must confirm this",
         "Site policy asks for another person than the one who enrolled it.",

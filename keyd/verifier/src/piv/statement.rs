@@ -118,6 +118,11 @@ impl GenuineStatement {
         }
     }
 
+    /// The refusal of a key that is not on P-256.
+    pub(crate) fn not_p256(&self) -> Refusal {
+        Refusal::new(Code::TokenKeyAlgorithm, self.key.kind(), "a key on P-256")
+    }
+
     /// The slot, for example `0x9c`.
     pub const fn slot(&self) -> u8 {
         self.slot
@@ -176,9 +181,7 @@ impl GenuineStatement {
                 "slot 9c",
             ));
         }
-        let key = self.key().ok_or_else(|| {
-            Refusal::new(Code::TokenKeyAlgorithm, self.key.kind(), "a key on P-256")
-        })?;
+        let key = self.key().ok_or_else(|| self.not_p256())?;
         if key != expected {
             return Err(Refusal::new(
                 Code::TokenKeyMismatch,

@@ -13,10 +13,12 @@ mod credentials;
 mod endorsement_keys;
 mod event_logs;
 mod forge;
+mod laptops;
 mod never_panics;
 #[path = "../pem/mod.rs"]
 mod pem;
 mod recorded;
+mod security_keys;
 mod tpm_keys;
 mod tpm_statements;
 mod yubikeys;

@@ -3,6 +3,7 @@
 pub(crate) mod certificate;
 pub(crate) mod ek;
 pub(crate) mod event_log;
+pub(crate) mod house;
 pub(crate) mod tpm;
 pub(crate) mod yubikey;
 

@@ -1,0 +1,48 @@
+//! What keyd signs, and with which of its keys.
+
+use wardkey_schemas::jws::{self, Jws, Message, SigningError};
+use wardkey_schemas::key::SigningKey;
+use wardkey_schemas::lease::Lease;
+use wardkey_schemas::order::Order;
+
+/// The function keys.
+#[derive(Debug)]
+pub struct Signers {
+    lease: SigningKey,
+    order: SigningKey,
+    answer: SigningKey,
+}
+
+impl Signers {
+    /// Takes one key for each function.
+    pub const fn new(lease: SigningKey, order: SigningKey, answer: SigningKey) -> Self {
+        Self { lease, order, answer }
+    }
+
+    /// Signs a lease.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`].
+    pub fn lease(&self, lease: &Lease) -> Result<Jws<Lease>, SigningError> {
+        jws::sign(lease, &self.lease)
+    }
+
+    /// Signs an order.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`].
+    pub fn order(&self, order: &Order) -> Result<Jws<Order>, SigningError> {
+        jws::sign(order, &self.order)
+    }
+
+    /// Signs anything else that keyd says: challenges, denials, states, heartbeats, receipts.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`].
+    pub fn answer<T: Message>(&self, message: &T) -> Result<Jws<T>, SigningError> {
+        jws::sign(message, &self.answer)
+    }
+}

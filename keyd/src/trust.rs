@@ -1,0 +1,265 @@
+//! Whom keyd trusts and how it proves itself: the bundle in use, the makers' anchors, and the
+//! certificates of its own keys.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use wardkey_issuance::{AuthorityKey, EcdsaSignature, Issuer, Profile, Signer};
+use wardkey_schemas::Refusal;
+use wardkey_schemas::bundle::{BundlePackage, BundleVersion, Function, ServiceKeys};
+use wardkey_schemas::bytes::{Bytes, Sha256};
+use wardkey_schemas::key::{KeyError, PublicKey, SigningKey};
+use wardkey_schemas::time::{Seconds, Timestamp};
+use wardkey_verifier::bundle::VerifiedBundle;
+use wardkey_verifier::certificate::Certificate;
+use wardkey_verifier::ek::EkAnchors;
+use wardkey_verifier::piv::TokenAnchors;
+use wardkey_verifier::service::VerifiedServiceKeys;
+use zeroize::Zeroizing;
+
+use crate::keys::{self, KeyFileError, KeyFolder, StoredKey};
+use crate::random::{self, NoRandomness};
+use crate::signers::Signers;
+
+/// How much of a certificate's time must be left for it to be used on.
+const REISSUE_BEFORE: Seconds = Seconds::new(30 * 24 * 3600);
+
+/// Why trust cannot be established.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// No bundle was imported.
+    #[error("no trust bundle was imported")]
+    NoBundle,
+    /// The bundle, an anchor or a certificate is refused.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The bundle names another key than this service's.
+    #[error(
+        "the bundle certifies another service authority ({found}) than the key in the state \
+         folder ({wanted})"
+    )]
+    OtherAuthority {
+        /// The key in the bundle.
+        found: String,
+        /// The key on disk.
+        wanted: String,
+    },
+    /// A key cannot be used.
+    #[error("a key cannot be used")]
+    Key(#[from] KeyFileError),
+    /// A certificate of our own cannot be made.
+    #[error("a certificate cannot be made: {0}")]
+    Issue(String),
+    /// The folder of makers' certificates cannot be read.
+    #[error("`{path}` cannot be read")]
+    Anchors {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file that is not a certificate.
+    #[error("`{path}` holds no certificate in PEM or DER")]
+    NotACertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+}
+
+/// Everything that follows from one bundle.
+#[derive(Debug)]
+pub struct Trust {
+    /// The bundle.
+    pub bundle: VerifiedBundle,
+    /// The bundle as it is handed on.
+    pub package: BundlePackage,
+    /// Certificates of keyd's function keys, as they are handed on.
+    pub service_keys: ServiceKeys,
+    /// The token makers that are believed.
+    pub token_anchors: TokenAnchors,
+    /// The TPM makers that are believed.
+    pub ek_anchors: EkAnchors,
+    /// The chain of keyd's listeners, leaf first.
+    pub tls_chain: Vec<Vec<u8>>,
+}
+
+/// Where the parts come from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// SHA-256 of the root's certificate.
+    pub root: Sha256,
+    /// The folder of keys.
+    pub keys: KeyFolder,
+    /// The folder of makers' certificates.
+    pub anchors: PathBuf,
+}
+
+impl Sources {
+    /// The parts within a state folder.
+    pub fn within(state: &Path, root: Sha256) -> Self {
+        Self { root, keys: KeyFolder::within(state), anchors: state.join("anchors") }
+    }
+}
+
+impl Trust {
+    /// Verifies a bundle from the pinned root, loads the anchors it names, and makes certificates
+    /// for keyd's own keys under the service authority that it certifies.
+    ///
+    /// # Errors
+    ///
+    /// [`TrustError`].
+    pub fn establish(
+        package: BundlePackage,
+        newest_seen: BundleVersion,
+        sources: &Sources,
+        now: Timestamp,
+    ) -> Result<Self, TrustError> {
+        let bundle = VerifiedBundle::verify(&package, &sources.root, newest_seen, now)?;
+        let makers = read_certificates(&sources.anchors)?;
+        let token_anchors = TokenAnchors::new(bundle.token_anchors(), &makers)?;
+        let ek_anchors = EkAnchors::new(bundle.ek_anchors(), &makers)?;
+        let authority = Authority::load(&bundle, &sources.keys)?;
+        let mut certificates = Vec::new();
+        for function in Function::ALL {
+            let key = *sources.keys.load(function.as_str())?.key.public();
+            let profile = Profile::ServiceKey { function };
+            certificates.push(Bytes::from(authority.certify(&profile, &key, now)?));
+        }
+        let service_keys = ServiceKeys { certificates };
+        // What keyd could not verify itself, nobody else would believe.
+        VerifiedServiceKeys::verify(&service_keys, &bundle, now)?;
+        let names = vec![format!("keyd.{}", bundle.realm())];
+        let tls_key = *sources.keys.load(keys::TLS)?.key.public();
+        let leaf = authority.certify(&Profile::TlsServer { names }, &tls_key, now)?;
+        let tls_chain = vec![leaf, authority.certificate];
+        Ok(Self { bundle, package, service_keys, token_anchors, ek_anchors, tls_chain })
+    }
+
+    /// Whether the certificates of keyd's own keys should be made anew.
+    pub fn wants_new_certificates(&self, now: Timestamp) -> bool {
+        let ends = self
+            .service_keys
+            .certificates
+            .iter()
+            .filter_map(|der| Certificate::parse(der.as_slice()).ok())
+            .map(|certificate| certificate.validity().not_after)
+            .min();
+        ends.is_none_or(|ends| ends <= now.plus(REISSUE_BEFORE))
+    }
+}
+
+/// The function keys, read from disk.
+///
+/// # Errors
+///
+/// [`TrustError::Key`].
+pub fn load_signers(keys: &KeyFolder) -> Result<Signers, TrustError> {
+    let load = |function: Function| keys.load(function.as_str()).map(|stored| stored.key);
+    Ok(Signers::new(load(Function::Lease)?, load(Function::Order)?, load(Function::Answer)?))
+}
+
+/// The key of keyd's listeners, PKCS#8.
+///
+/// # Errors
+///
+/// [`TrustError::Key`].
+pub fn load_tls_key(keys: &KeyFolder) -> Result<Zeroizing<Vec<u8>>, TrustError> {
+    Ok(keys.load(keys::TLS)?.pkcs8)
+}
+
+/// The service authority: its key on disk, its certificate in the bundle.
+struct Authority {
+    issuer: Issuer,
+    certificate: Vec<u8>,
+    key: SigningKey,
+}
+
+impl Authority {
+    fn load(bundle: &VerifiedBundle, keys: &KeyFolder) -> Result<Self, TrustError> {
+        let StoredKey { key, .. } = keys.load(keys::AUTHORITY)?;
+        let certificate = bundle.bundle().service_authority.as_slice().to_vec();
+        let found = bundle.service_authority().key().thumbprint();
+        let wanted = key.public().thumbprint();
+        if found != wanted {
+            let (found, wanted) = (found.to_string(), wanted.to_string());
+            return Err(TrustError::OtherAuthority { found, wanted });
+        }
+        let issuer =
+            Issuer::parse(&certificate).map_err(|error| TrustError::Issue(error.to_string()))?;
+        Ok(Self { issuer, certificate, key })
+    }
+
+    fn certify(
+        &self,
+        profile: &Profile,
+        key: &PublicKey,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, TrustError> {
+        let serial = random::bytes()?;
+        let prepared = wardkey_issuance::prepare(profile, key, &self.issuer, serial, now)
+            .map_err(|error| TrustError::Issue(error.to_string()))?;
+        let mut signer = KeySigner::new(&self.key);
+        wardkey_issuance::sign(prepared, &mut signer)
+            .map_err(|error| TrustError::Issue(error.to_string()))
+    }
+}
+
+/// A key in memory as an authority's signer.
+pub(crate) struct KeySigner<'a> {
+    key: &'a SigningKey,
+    public: AuthorityKey,
+}
+
+impl<'a> KeySigner<'a> {
+    pub(crate) fn new(key: &'a SigningKey) -> Self {
+        Self { key, public: AuthorityKey::P256(*key.public()) }
+    }
+}
+
+impl Signer for KeySigner<'_> {
+    type Error = KeyError;
+
+    fn public_key(&self) -> &AuthorityKey {
+        &self.public
+    }
+
+    fn sign(&mut self, message: &[u8]) -> Result<EcdsaSignature, Self::Error> {
+        Ok(EcdsaSignature::Fixed(self.key.sign(message)?.as_bytes().to_vec()))
+    }
+}
+
+/// All certificates in a folder, PEM (one or more a file) or DER. A missing folder holds none.
+fn read_certificates(folder: &Path) -> Result<Vec<Vec<u8>>, TrustError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TrustError::Anchors { path, source }
+    };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(folder)(error)),
+    };
+    let mut certificates = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed(folder))?.path();
+        let is_certificate = path
+            .extension()
+            .is_some_and(|extension| ["pem", "der", "crt", "cer"].iter().any(|e| extension == *e));
+        if !is_certificate {
+            continue;
+        }
+        let bytes = fs::read(&path).map_err(failed(&path))?;
+        let found = wardkey_edge::pem::certificates(&bytes);
+        if found.is_empty() {
+            return Err(TrustError::NotACertificate { path });
+        }
+        certificates.extend(found);
+    }
+    Ok(certificates)
+}

@@ -1,0 +1,104 @@
+//! Which role may enrol what: one table each, with its reason.
+//!
+//! Roles travel in certificates; keyd's grants may narrow these rules and never widen them.
+
+use wardkey_schemas::role::Role;
+use wardkey_schemas::{Code, Refusal};
+
+/// Whether a person with this role may enrol laptops.
+///
+/// Team leads alone; a security officer may be the second person who confirms it.
+pub const fn may_enrol_laptop(role: Role) -> bool {
+    match role {
+        Role::Lead => true,
+        Role::Staff | Role::SecurityOfficer | Role::Auditor => false,
+    }
+}
+
+/// Whether a person with role `voucher` may vouch for a new key with role `new`.
+///
+/// | voucher | staff | lead | security officer | auditor |
+/// |---|---|---|---|---|
+/// | lead | yes | yes | no | no |
+/// | security officer | no | no | yes | yes |
+/// | staff, auditor | no | no | no | no |
+///
+/// Each line vouches for its own people, whom it knows: the care team for the care team, security for
+/// security and for those who look over both. What was lost or stolen comes back only with two
+/// people of different roles; so nobody may be able to make the second role themselves. The first
+/// people of both lines come from the site's charter.
+pub const fn may_vouch(voucher: Role, new: Role) -> bool {
+    match (voucher, new) {
+        (Role::Lead, Role::Staff | Role::Lead)
+        | (Role::SecurityOfficer, Role::SecurityOfficer | Role::Auditor) => true,
+        (Role::Lead, Role::SecurityOfficer | Role::Auditor)
+        | (Role::SecurityOfficer, Role::Staff | Role::Lead)
+        | (
+            Role::Staff | Role::Auditor,
+            Role::Staff | Role::Lead | Role::SecurityOfficer | Role::Auditor,
+        ) => false,
+    }
+}
+
+/// Who may vouch for a new key with this role, in words.
+pub(super) const fn who_may_vouch_for(new: Role) -> &'static str {
+    match new {
+        Role::Staff | Role::Lead => "lead",
+        Role::SecurityOfficer | Role::Auditor => "security-officer",
+    }
+}
+
+/// Refuses unless `allowed`; `wanted` says who may.
+pub(super) fn require(allowed: bool, role: Role, wanted: &str) -> Result<(), Refusal> {
+    if allowed {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::KeyRole,
+        format_args!("role {role}"),
+        wanted,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_can_make_the_second_role() {
+        for voucher in Role::ALL {
+            let makes = |new| may_vouch(voucher, new);
+            assert!(
+                !(makes(Role::Lead) && makes(Role::SecurityOfficer)),
+                "{voucher}"
+            );
+        }
+        assert!(!may_vouch(Role::Lead, Role::SecurityOfficer));
+        assert!(!may_vouch(Role::SecurityOfficer, Role::Lead));
+    }
+
+    #[test]
+    fn every_role_can_be_vouched_for_by_the_one_that_the_words_name() {
+        for new in Role::ALL {
+            let vouchers: Vec<Role> = Role::ALL
+                .into_iter()
+                .filter(|role| may_vouch(*role, new))
+                .collect();
+            assert_eq!(vouchers, [who_may_vouch_for(new).parse().unwrap()]);
+        }
+    }
+
+    #[test]
+    fn staff_and_auditors_vouch_for_nobody() {
+        for new in Role::ALL {
+            assert!(!may_vouch(Role::Staff, new) && !may_vouch(Role::Auditor, new));
+        }
+    }
+
+    #[test]
+    fn laptops_are_enrolled_by_leads_alone() {
+        for role in Role::ALL {
+            assert_eq!(may_enrol_laptop(role), role == Role::Lead, "{role}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What people do.
+
+use wardkey_schemas::action::{
+    Act, Action, ActionAnswer, ActionChallenge, OrderSent, Outcome, Target,
+};
+use wardkey_schemas::ids::OrderSeq;
+use wardkey_schemas::order::{HoldClass, Mode, SignedAct};
+use wardkey_schemas::phrase::Phrase;
+use wardkey_schemas::time::Seconds;
+
+use super::things::{
+    approval_id, asset, at, bytes, device, digest, hold_id, keyd_nonce, note, reader_id, session,
+    site,
+};
+use super::{Cases, Signer};
+
+pub const fn challenge() -> ActionChallenge {
+    ActionChallenge {
+        nonce: keyd_nonce(),
+        expires_in: Seconds::new(120),
+    }
+}
+
+fn action(act: Act) -> Action {
+    Action {
+        nonce: keyd_nonce(),
+        site: site(),
+        act,
+    }
+}
+
+pub fn stop() -> Action {
+    action(Act::Stop {
+        target: Target::Laptop { device: device() },
+        class: HoldClass::Lost,
+        mode: Mode::Immediate,
+        note: note("Not in the cupboard at the count."),
+    })
+}
+
+pub fn resume() -> Action {
+    action(Act::Resume {
+        target: Target::Laptop { device: device() },
+        holds: vec![hold_id()],
+        request: Some(approval_id()),
+        note: note("Found in the other cupboard."),
+    })
+}
+
+pub fn actions() -> Cases<Action> {
+    let laptop = Target::Laptop { device: device() };
+    let key = Signer::Staff.thumbprint();
+    vec![
+        (
+            "confirm-laptop",
+            action(Act::ConfirmLaptop {
+                device: device(),
+                asset: asset(),
+                phrase: Phrase::of(&digest("what the lead signed")),
+            }),
+        ),
+        (
+            "confirm-key",
+            action(Act::ConfirmKey {
+                key,
+                phrase: Phrase::of(&digest("what the new key signed")),
+            }),
+        ),
+        ("stop", stop()),
+        ("resume", resume()),
+        (
+            "resume-alone",
+            action(Act::Resume {
+                target: laptop,
+                holds: vec![hold_id()],
+                request: None,
+                note: note(""),
+            }),
+        ),
+        (
+            "revoke",
+            action(Act::Revoke {
+                target: Target::Key { key },
+                note: note("Left the service."),
+            }),
+        ),
+        (
+            "end-session",
+            action(Act::EndSession {
+                session: session(),
+                note: note("The patient has gone."),
+            }),
+        ),
+        (
+            "open-reader",
+            action(Act::OpenReader {
+                reader_key: Signer::Reader.public(),
+                lasts: Seconds::new(900),
+            }),
+        ),
+    ]
+}
+
+pub fn signed_act() -> SignedAct {
+    SignedAct {
+        action: Signer::Officer.seals(&stop()),
+        certificate: bytes("the security officer (DER)"),
+    }
+}
+
+pub fn answers() -> Cases<ActionAnswer> {
+    let sent = || {
+        vec![OrderSent {
+            device: device(),
+            seq: OrderSeq::new(3),
+        }]
+    };
+    let answer = |outcome| ActionAnswer {
+        outcome,
+        leaf: digest("the audit entry"),
+        committed_at: at(0),
+    };
+    vec![
+        ("confirmed", answer(Outcome::Confirmed)),
+        (
+            "stopped",
+            answer(Outcome::Stopped {
+                hold: hold_id(),
+                orders: sent(),
+            }),
+        ),
+        (
+            "resumed",
+            answer(Outcome::Resumed {
+                remaining: vec![hold_id()],
+                orders: sent(),
+            }),
+        ),
+        (
+            "waits",
+            answer(Outcome::WaitsForSecondPerson {
+                request: approval_id(),
+                expires_in: Seconds::new(3600),
+            }),
+        ),
+        (
+            "session-ended",
+            answer(Outcome::SessionEnded { orders: sent() }),
+        ),
+        (
+            "reader-opened",
+            answer(Outcome::ReaderOpened {
+                reader: reader_id(),
+                lasts: Seconds::new(900),
+            }),
+        ),
+    ]
+}

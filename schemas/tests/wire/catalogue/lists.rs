@@ -1,0 +1,101 @@
+//! Lists for people.
+
+use wardkey_schemas::ids::{Generation, OrderSeq};
+use wardkey_schemas::names::{Firmware, TokenSerial};
+use wardkey_schemas::query::{
+    Answer, KeyRow, LaptopRow, OrderRow, Query, Question, RecordRow, SessionRow,
+};
+use wardkey_schemas::role::Role;
+use wardkey_schemas::status::ObjectState;
+
+use super::things::{asset, at, device, digest, order_id, person, reader_id, room, session, site};
+use super::{Cases, Signer, orders};
+
+pub fn queries() -> Cases<Query> {
+    let query = |question| Query {
+        reader: reader_id(),
+        counter: 12,
+        question,
+    };
+    let record = |before| query(Question::Record { before });
+    vec![
+        ("laptops", query(Question::Laptops)),
+        ("keys", query(Question::Keys)),
+        ("sessions", query(Question::Sessions)),
+        ("orders", query(Question::Orders { device: device() })),
+        ("record", record(None)),
+        ("older-record", record(Some(4_711))),
+    ]
+}
+
+pub fn answers() -> Cases<Answer> {
+    let laptop = LaptopRow {
+        device: device(),
+        asset: asset(),
+        generation: Generation::FIRST,
+        state: ObjectState::Active,
+        holds: vec![orders::hold()],
+        last_seen: Some(at(0)),
+        linked: true,
+        session: Some(session()),
+    };
+    let key = KeyRow {
+        key: Signer::Staff.thumbprint(),
+        serial: TokenSerial::new(33_162_554),
+        firmware: Firmware {
+            major: 5,
+            minor: 7,
+            patch: 4,
+        },
+        person: person(),
+        name: "Sam O'Neill".parse().unwrap(),
+        role: Role::Staff,
+        state: ObjectState::Pending,
+        holds: Vec::new(),
+        last_used: None,
+    };
+    let visit = SessionRow {
+        session: session(),
+        device: device(),
+        asset: asset(),
+        staff_key: Signer::Staff.thumbprint(),
+        room: room(),
+        started_at: at(0),
+        hard_end: at(3_600_000),
+        cannot_run_past: at(900_000),
+        renewals: 3,
+        state: "with-patient".to_owned(),
+        ended_at: Some(at(200_000)),
+        end_reason: Some("staff".to_owned()),
+    };
+    let order = OrderRow {
+        order: order_id(),
+        seq: OrderSeq::new(3),
+        device: device(),
+        command: "stop".to_owned(),
+        committed_at: at(0),
+        sent_at: Some(at(4)),
+        received_at: Some(at(31)),
+        acted_at: Some(at(56)),
+        result: Some("stopped".to_owned()),
+        cannot_run_past: Some(at(900_000)),
+    };
+    let entry = RecordRow {
+        place: 4_710,
+        at: at(0),
+        site: site(),
+        event: "activation-refused".to_owned(),
+        actor: Signer::Staff.thumbprint().to_string(),
+        target: device().to_string(),
+        code: Some("DEVICE_LOST".to_owned()),
+        leaf: digest("the entry"),
+        previous: digest("the entry before"),
+    };
+    vec![
+        ("laptops", Answer::Laptops(vec![laptop])),
+        ("keys", Answer::Keys(vec![key])),
+        ("sessions", Answer::Sessions(vec![visit])),
+        ("orders", Answer::Orders(vec![order])),
+        ("record", Answer::Record(vec![entry])),
+    ]
+}

@@ -1,0 +1,87 @@
+//! Whom to trust.
+
+use wardkey_schemas::bundle::{
+    BundlePackage, BundleVersion, EkAnchor, FirstKey, PolicyFloor, Profile, ServiceKeys,
+    SiteAuthority, SiteCharter, TokenAnchor, TrustBundle,
+};
+use wardkey_schemas::names::Firmware;
+use wardkey_schemas::registration::SiteHello;
+use wardkey_schemas::role::Role;
+
+use super::Signer;
+use super::things::{at, bytes, charter_id, digest, realm, site};
+
+pub fn bundle() -> TrustBundle {
+    TrustBundle {
+        version: BundleVersion::new(2),
+        previous: Some(digest("version 1")),
+        issued_at: at(0),
+        realm: realm(),
+        profile: Profile::Production,
+        service_authority: bytes("the service authority (DER)"),
+        site_authorities: vec![SiteAuthority {
+            site: site(),
+            certificate: bytes("the site authority (DER)"),
+        }],
+        token_anchors: vec![TokenAnchor {
+            sha256: digest("a maker's root of tokens"),
+        }],
+        ek_anchors: vec![EkAnchor {
+            sha256: digest("a maker's root of TPMs"),
+            manufacturers: vec!["id:494E5443".to_owned()],
+        }],
+        policy_floor: PolicyFloor {
+            oldest_token_firmware: Firmware {
+                major: 5,
+                minor: 7,
+                patch: 0,
+            },
+            pcrs: vec![0, 2, 4, 7],
+        },
+    }
+}
+
+pub fn package() -> BundlePackage {
+    BundlePackage {
+        root: bytes("the root (DER)"),
+        signer: bytes("the bundle signer (DER)"),
+        bundle: Signer::BundleSigner.seals(&bundle()),
+    }
+}
+
+pub fn charter() -> SiteCharter {
+    SiteCharter {
+        charter: charter_id(),
+        realm: realm(),
+        site: site(),
+        authority: digest("the site authority (DER)"),
+        registrar: Signer::Registrar.public(),
+        first_keys: vec![
+            FirstKey {
+                key: Signer::Lead.thumbprint(),
+                role: Role::Lead,
+            },
+            FirstKey {
+                key: Signer::Officer.thumbprint(),
+                role: Role::SecurityOfficer,
+            },
+        ],
+        issued_at: at(0),
+    }
+}
+
+pub fn site_hello() -> SiteHello {
+    SiteHello {
+        charter: Signer::BundleSigner.seals(&charter()),
+    }
+}
+
+pub fn service_keys() -> ServiceKeys {
+    ServiceKeys {
+        certificates: vec![
+            bytes("the lease key (DER)"),
+            bytes("the order key (DER)"),
+            bytes("the answer key (DER)"),
+        ],
+    }
+}

@@ -152,8 +152,7 @@ pub fn appraise_activation(
     let message = request.message();
     require_answer(request, issued, device)?;
     require_person(person, issued, device)?;
-    let activation = envelope::open(&message.activation, person.key())
-        .map_err(|refusal| another_key(refusal))?;
+    let activation = envelope::open(&message.activation, person.key()).map_err(another_key)?;
     let quote_sha256 = message.quote.sha256();
     require_context(&activation, issued, device, quote_sha256)?;
 
@@ -321,7 +320,11 @@ fn require_same_nonce(code: Code, found: Nonce, wanted: Nonce) -> Result<(), Ref
     if found == wanted {
         return Ok(());
     }
-    Err(Refusal::new(code, "another nonce", "the nonce of the challenge"))
+    Err(Refusal::new(
+        code,
+        "another nonce",
+        "the nonce of the challenge",
+    ))
 }
 
 struct Shown(Purpose);

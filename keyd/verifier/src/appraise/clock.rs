@@ -22,6 +22,26 @@ pub struct ClockAnchor {
     pub server_time: Timestamp,
 }
 
+impl ClockAnchor {
+    /// Verifies that `now` belongs to the same start of the laptop: what an activation that extends a
+    /// running session must show. That the laptop slept in between is no matter here, since the quote
+    /// is new.
+    ///
+    /// # Errors
+    ///
+    /// `TPM_RESET_IN_SESSION`.
+    pub fn verify_same_start(&self, now: &ClockInfo) -> Result<(), Refusal> {
+        if now.reset_count == self.clock.reset_count {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Code::TpmResetInSession,
+            format_args!("reset counter {}", now.reset_count),
+            self.clock.reset_count,
+        ))
+    }
+}
+
 /// What the TPM's clock may differ from the service's, in addition to a share of what passed: the way
 /// of a request over a slow network, and work at both ends.
 const LEEWAY_MS: u64 = 5_000;
@@ -52,28 +72,20 @@ pub(super) fn require_forward(last: &ClockInfo, now: &ClockInfo) -> Result<(), R
     ))
 }
 
-/// Refuses a clock that belongs to another start of the laptop than `anchor`, or to a time after it
-/// slept.
+/// Refuses a clock after the laptop slept since `anchor`.
 ///
 /// # Errors
 ///
-/// `TPM_RESET_IN_SESSION` or `TPM_RESTARTED`.
-pub(super) fn require_same_start(anchor: &ClockInfo, now: &ClockInfo) -> Result<(), Refusal> {
-    if now.reset_count != anchor.reset_count {
-        return Err(Refusal::new(
-            Code::TpmResetInSession,
-            format_args!("reset counter {}", now.reset_count),
-            anchor.reset_count,
-        ));
+/// `TPM_RESTARTED`.
+pub(super) fn require_awake(anchor: &ClockAnchor, now: &ClockInfo) -> Result<(), Refusal> {
+    if now.restart_count == anchor.clock.restart_count {
+        return Ok(());
     }
-    if now.restart_count != anchor.restart_count {
-        return Err(Refusal::new(
-            Code::TpmRestarted,
-            format_args!("restart counter {}", now.restart_count),
-            anchor.restart_count,
-        ));
-    }
-    Ok(())
+    Err(Refusal::new(
+        Code::TpmRestarted,
+        format_args!("restart counter {}", now.restart_count),
+        anchor.clock.restart_count,
+    ))
 }
 
 /// Refuses a clock that did not pass as the service's clock did between `anchor` and `now`, within 2 %
@@ -173,27 +185,29 @@ mod tests {
 
     #[test]
     fn a_session_stays_within_one_start() {
-        let reset = ClockInfo {
-            reset_count: 8,
-            ..CLOCK
+        let anchor = ClockAnchor {
+            clock: CLOCK,
+            server_time: Timestamp::MAX,
         };
-        let earlier = ClockInfo {
-            reset_count: 6,
-            ..CLOCK
-        };
+        for (reset_count, code_wanted) in [
+            (7, None),
+            (8, Some(Code::TpmResetInSession)),
+            (6, Some(Code::TpmResetInSession)),
+        ] {
+            let now = ClockInfo {
+                reset_count,
+                ..CLOCK
+            };
+            assert_eq!(code(anchor.verify_same_start(&now)), code_wanted);
+        }
         let slept = ClockInfo {
             restart_count: 3,
             ..CLOCK
         };
-        assert_eq!(code(require_same_start(&CLOCK, &CLOCK)), None);
-        for now in [reset, earlier] {
-            assert_eq!(
-                code(require_same_start(&CLOCK, &now)),
-                Some(Code::TpmResetInSession)
-            );
-        }
+        assert_eq!(code(anchor.verify_same_start(&slept)), None);
+        assert_eq!(code(require_awake(&anchor, &CLOCK)), None);
         assert_eq!(
-            code(require_same_start(&CLOCK, &slept)),
+            code(require_awake(&anchor, &slept)),
             Some(Code::TpmRestarted)
         );
     }

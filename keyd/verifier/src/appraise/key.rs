@@ -174,13 +174,15 @@ fn open_possession(
     let Some(key) = statement.key() else {
         return Err(statement.not_p256());
     };
-    possession.open(key).map_err(|error| match error {
-        EnvelopeError::Key { found, wanted } => Refusal::new(
+    possession.open(key).map_err(|error| {
+        let EnvelopeError::Key { found, wanted } = &error else {
+            return envelope::refusal(&error);
+        };
+        Refusal::new(
             Code::TokenKeyMismatch,
             format_args!("signed by key {found}"),
             format_args!("signed by the attested key {wanted}"),
-        ),
-        other => envelope::refusal(&other),
+        )
     })
 }
 

@@ -90,7 +90,8 @@ pub fn appraise_renewal(
     };
     let stamp = VerifiedTimeStamp::verify(&message.time, &session.ak, &binding.time())?;
     let clock = stamp.clock();
-    clock::require_same_start(&session.anchor.clock, &clock)?;
+    session.anchor.verify_same_start(&clock)?;
+    clock::require_awake(&session.anchor, &clock)?;
     let last = ClockInfo {
         clock_ms: session.last_clock_ms,
         ..session.anchor.clock

@@ -5,9 +5,7 @@ use wardkey_schemas::Refusal;
 use wardkey_schemas::binding::EnrolmentBinding;
 use wardkey_schemas::bundle::BundleVersion;
 use wardkey_schemas::bytes::{Mac, Nonce, Sha256};
-use wardkey_schemas::enrolment::{
-    LaptopApproval, LaptopCompletion, LaptopHello, credential_proof,
-};
+use wardkey_schemas::enrolment::{LaptopApproval, LaptopCompletion, LaptopHello, credential_proof};
 use wardkey_schemas::evidence::PcrValue;
 use wardkey_schemas::ids::{DeviceId, EnrolmentId, Generation, RegistrationId};
 use wardkey_schemas::jws;
@@ -25,7 +23,7 @@ use crate::forge::ek::{Ek, Maker};
 use crate::forge::event_log;
 use crate::forge::house::{House, Person, now, other_site, site};
 use crate::forge::tpm::{AK_ATTRIBUTES, EccPublic, SoftTpm};
-use crate::forge::{key, refused};
+use crate::forge::{Change, key, refused};
 
 const CA_SECRET: [u8; 32] = [0xca; 32];
 const KEYD_SECRET: [u8; 32] = [0x4d; 32];
@@ -47,6 +45,18 @@ pub(crate) fn registers(log: &[u8]) -> Vec<PcrValue> {
     values.into_iter().filter(quoted).collect()
 }
 
+/// What certification and quote cover.
+fn binding<'a>(site: &'a SiteCode, asset: &'a AssetTag) -> EnrolmentBinding<'a> {
+    EnrolmentBinding {
+        site,
+        asset,
+        enrolment: EnrolmentId::from_bytes([3; 16]),
+        registration: RegistrationId::from_bytes([4; 16]),
+        ca_nonce: &CA_NONCE,
+        keyd_nonce: &KEYD_NONCE,
+    }
+}
+
 /// An enrolment from the laptop's side, with everything that can be changed before it is signed.
 struct Enrolment {
     maker: Maker,
@@ -57,8 +67,8 @@ struct Enrolment {
     log: Vec<u8>,
     /// The log that is sent, if another than that of the boot.
     sent_log: Option<Vec<u8>>,
-    change_approval: fn(&mut LaptopApproval),
-    change_completion: fn(&mut LaptopCompletion),
+    change_approval: Change<LaptopApproval>,
+    change_completion: Change<LaptopCompletion>,
     approver: Option<SigningKey>,
 }
 
@@ -100,20 +110,9 @@ impl Enrolment {
         )
     }
 
-    fn binding<'a>(&self, site: &'a SiteCode, asset: &'a AssetTag) -> EnrolmentBinding<'a> {
-        EnrolmentBinding {
-            site,
-            asset,
-            enrolment: EnrolmentId::from_bytes([3; 16]),
-            registration: RegistrationId::from_bytes([4; 16]),
-            ca_nonce: &CA_NONCE,
-            keyd_nonce: &KEYD_NONCE,
-        }
-    }
-
     fn completion(&self) -> LaptopCompletion {
         let (site, asset) = (site(), asset());
-        let binding = self.binding(&site, &asset);
+        let binding = binding(&site, &asset);
         let certify = self.tpm.certify(&binding.certify());
         let quote = self.tpm.quote(&binding.quote(), &registers(&self.log));
         let log = self.sent_log.as_ref().unwrap_or(&self.log);
@@ -239,10 +238,7 @@ fn a_hello_with_one_thing_wrong_is_refused() {
         with(|hello| hello.ek.certificate = Vec::new().into()),
         Code::EkCertificateMissing
     );
-    assert_eq!(
-        with(|hello| hello.ek.chain = Vec::new()),
-        Code::EkUntrusted
-    );
+    assert_eq!(with(|hello| hello.ek.chain = Vec::new()), Code::EkUntrusted);
     assert_eq!(
         with(|hello| hello.tpm.manufacturer = 0),
         Code::TpmManufacturer
@@ -289,7 +285,7 @@ fn a_secret_that_was_not_opened_is_refused() {
 #[test]
 fn the_approval_must_cover_every_field() {
     let house = House::new();
-    let changes: [(&str, fn(&mut LaptopApproval)); 15] = [
+    let changes: [(&str, Change<LaptopApproval>); 15] = [
         ("site", |said| said.site = other_site()),
         ("asset tag", |said| said.asset = "HMP-X-04".parse().unwrap()),
         ("enrolment", |said| {
@@ -310,7 +306,9 @@ fn the_approval_must_cover_every_field() {
         ("event log", |said| said.event_log = Sha256::new([9; 32])),
         ("nonce of ca", |said| said.ca_nonce = KEYD_NONCE),
         ("nonce of keyd", |said| said.keyd_nonce = CA_NONCE),
-        ("lead's key", |said| said.lead_key = Thumbprint::new([9; 32])),
+        ("lead's key", |said| {
+            said.lead_key = Thumbprint::new([9; 32]);
+        }),
     ];
     for (field, change_approval) in changes {
         let enrolment = Enrolment {
@@ -336,7 +334,7 @@ fn an_approval_by_another_key_is_refused() {
 #[test]
 fn evidence_of_another_tpm_or_request_is_refused() {
     let house = House::new();
-    let changes: [(&str, fn(&mut LaptopCompletion), Code); 5] = [
+    let changes: [(&str, Change<LaptopCompletion>, Code); 5] = [
         (
             "another device key",
             |completion| {
@@ -410,7 +408,7 @@ fn a_quote_for_another_enrolment_is_refused() {
     let result = appraise_laptop(hello(), &swapped, &issued);
     assert_eq!(refused(result), Code::AttestType);
     let asset = asset();
-    let binding = enrolment.binding(&site, &asset);
+    let binding = binding(&site, &asset);
     let mut other_label = good;
     other_label.quote = enrolment
         .tpm

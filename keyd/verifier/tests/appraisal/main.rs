@@ -9,6 +9,7 @@
     reason = "a test may stop at the first surprise, and says what it skipped"
 )]
 
+mod activations;
 mod credentials;
 mod endorsement_keys;
 mod event_logs;
@@ -18,6 +19,7 @@ mod never_panics;
 #[path = "../pem/mod.rs"]
 mod pem;
 mod recorded;
+mod renewals;
 mod security_keys;
 mod tpm_keys;
 mod tpm_statements;

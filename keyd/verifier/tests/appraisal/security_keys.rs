@@ -18,7 +18,7 @@ use wardkey_verifier::appraise::{
 use crate::forge::certificate::Signer;
 use crate::forge::house::{House, Person, other_site, site};
 use crate::forge::yubikey::{FIRMWARE, Token, policy};
-use crate::forge::{key, refused};
+use crate::forge::{Change, key, refused};
 
 const CA_NONCE: Nonce = Nonce::new([1; 32]);
 const KEYD_NONCE: Nonce = Nonce::new([2; 32]);
@@ -143,10 +143,7 @@ fn each_line_vouches_for_its_own_people_only() {
             let allowed = matches!(
                 (voucher, role),
                 (Role::Lead, Role::Staff | Role::Lead)
-                    | (
-                        Role::SecurityOfficer,
-                        Role::SecurityOfficer | Role::Auditor
-                    )
+                    | (Role::SecurityOfficer, Role::SecurityOfficer | Role::Auditor)
             );
             let wanted = (!allowed).then_some(Code::KeyRole);
             assert_eq!(code, wanted, "{voucher} for {role}");
@@ -176,13 +173,7 @@ fn nobody_vouches_for_themselves() {
     let mut same = Token::new();
     let lead = house.certify(key(), other, &site(), Role::Lead);
     same.key = lead.key;
-    let lead = Person {
-        key: {
-            let (_, bytes) = SigningKey::generate().unwrap();
-            SigningKey::from_pkcs8(&bytes).unwrap()
-        },
-        ..lead
-    };
+    let lead = Person { key: key(), ..lead };
     let possession = jws::sign(&possession(&same), &same.key).unwrap();
     let approval = approval(&possession, &same, &same.key);
     let completion = KeyCompletion {
@@ -201,7 +192,7 @@ fn nobody_vouches_for_themselves() {
 fn what_the_new_key_signs_must_cover_every_field() {
     let (house, token) = (House::new(), Token::new());
     let lead = house.person(Role::Lead);
-    let changes: [(&str, fn(&mut KeyPossession)); 9] = [
+    let changes: [(&str, Change<KeyPossession>); 9] = [
         ("site", |said| said.site = other_site()),
         ("role", |said| said.role = Role::Lead),
         ("person", |said| said.person = PersonId::from_bytes([9; 16])),
@@ -213,7 +204,9 @@ fn what_the_new_key_signs_must_cover_every_field() {
         }),
         ("nonce of ca", |said| said.ca_nonce = KEYD_NONCE),
         ("nonce of keyd", |said| said.keyd_nonce = CA_NONCE),
-        ("attestation", |said| said.attestation = Sha256::new([9; 32])),
+        ("attestation", |said| {
+            said.attestation = Sha256::new([9; 32]);
+        }),
         ("F9 certificate", |said| {
             said.intermediate = Sha256::new([9; 32]);
         }),
@@ -245,7 +238,7 @@ fn what_the_new_key_signs_must_cover_every_field() {
 fn the_approval_must_cover_every_field() {
     let (house, token) = (House::new(), Token::new());
     let lead = house.person(Role::Lead);
-    let changes: [(&str, fn(&mut KeyApproval)); 8] = [
+    let changes: [(&str, Change<KeyApproval>); 8] = [
         ("site", |said| said.site = other_site()),
         ("enrolment", |said| {
             said.enrolment = EnrolmentId::from_bytes([9; 16]);
@@ -309,7 +302,10 @@ fn a_key_without_a_fresh_signature_of_its_own_is_refused() {
         possession: Jws::parse(format!("{signed}.{forged}")).unwrap(),
         ..good.clone()
     };
-    assert_eq!(refused(appraise(&token, &forged, &lead)), Code::SignatureWrong);
+    assert_eq!(
+        refused(appraise(&token, &forged, &lead)),
+        Code::SignatureWrong
+    );
 
     let imported = KeyCompletion {
         attestation: Vec::new().into(),
@@ -325,8 +321,7 @@ fn a_key_without_a_fresh_signature_of_its_own_is_refused() {
 fn what_the_token_says_is_judged() {
     let (house, token) = (House::new(), Token::new());
     let lead = house.person(Role::Lead);
-    let old = token
-        .sign_leaf(&token.leaf_spec().with((FIRMWARE, false, vec![5, 4, 3])));
+    let old = token.sign_leaf(&token.leaf_spec().with((FIRMWARE, false, vec![5, 4, 3])));
     let said = KeyPossession {
         attestation: Sha256::of(&old),
         ..possession(&token)

@@ -20,3 +20,6 @@ pub(crate) fn key() -> SigningKey {
 pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Refusal>) -> Code {
     result.unwrap_err().code()
 }
+
+/// One way to spoil a message before it is signed.
+pub(crate) type Change<T> = fn(&mut T);

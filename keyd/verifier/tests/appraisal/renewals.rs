@@ -1,0 +1,215 @@
+//! Renewing a lease: one good renewal, and the same with one thing wrong.
+
+use wardkey_schemas::Code;
+use wardkey_schemas::Refusal;
+use wardkey_schemas::binding::RenewalBinding;
+use wardkey_schemas::bytes::Nonce;
+use wardkey_schemas::ids::{DeviceId, Generation, SessionId};
+use wardkey_schemas::jws::{self, Opened};
+use wardkey_schemas::key::SigningKey;
+use wardkey_schemas::renewal::{RenewalRequest, VisitState};
+use wardkey_schemas::time::Timestamp;
+use wardkey_verifier::appraise::{AppraisedRenewal, ClockAnchor, OpenSession, appraise_renewal};
+use wardkey_verifier::tpm::ClockInfo;
+
+use crate::forge::ek::now;
+use crate::forge::refused;
+use crate::forge::tpm::SoftTpm;
+
+/// A minute after the session began.
+fn a_minute_later() -> Timestamp {
+    now().plus_millis(60_000)
+}
+
+/// The session of this laptop, begun [`now`].
+fn session(tpm: &SoftTpm) -> OpenSession {
+    OpenSession {
+        session: SessionId::from_bytes([1; 16]),
+        device: DeviceId::from_bytes([2; 16]),
+        generation: Generation::FIRST,
+        device_key: tpm.device.public().thumbprint(),
+        ak: tpm.ak_identity(),
+        next_seq: 1,
+        renew_nonce: Nonce::new([3; 32]),
+        anchor: ClockAnchor {
+            clock: tpm.clock,
+            server_time: now(),
+        },
+        last_clock_ms: tpm.clock.clock_ms,
+    }
+}
+
+/// The laptop a minute later.
+fn later(tpm: SoftTpm) -> SoftTpm {
+    SoftTpm {
+        clock: ClockInfo {
+            clock_ms: tpm.clock.clock_ms + 60_000,
+            ..tpm.clock
+        },
+        ..tpm
+    }
+}
+
+fn request(tpm: &SoftTpm, session: &OpenSession) -> RenewalRequest {
+    let gate_nonce = Nonce::new([4; 32]);
+    let binding = RenewalBinding {
+        session: session.session,
+        seq: session.next_seq,
+        renew_nonce: &session.renew_nonce,
+        gate_nonce: &gate_nonce,
+    };
+    RenewalRequest {
+        device: session.device,
+        generation: session.generation,
+        session: session.session,
+        seq: session.next_seq,
+        renew_nonce: session.renew_nonce,
+        gate_nonce,
+        state: VisitState::WithPatient,
+        time: tpm.time(&binding.time()),
+    }
+}
+
+fn open(request: &RenewalRequest, key: &SigningKey) -> Opened<RenewalRequest> {
+    jws::sign(request, key).unwrap().open(key.public()).unwrap()
+}
+
+fn appraise(
+    tpm: &SoftTpm,
+    session: &OpenSession,
+    request: &RenewalRequest,
+) -> Result<AppraisedRenewal, Refusal> {
+    appraise_renewal(&open(request, &tpm.device), session, a_minute_later())
+}
+
+#[test]
+fn an_honest_renewal_is_accepted() {
+    let tpm = SoftTpm::new();
+    let session = session(&tpm);
+    let tpm = later(tpm);
+    let renewed = appraise(&tpm, &session, &request(&tpm, &session)).unwrap();
+    assert_eq!(renewed.clock(), tpm.clock);
+    assert_eq!(renewed.seq(), 1);
+    assert_eq!(*renewed.gate_nonce(), Nonce::new([4; 32]));
+    assert_eq!(renewed.state(), VisitState::WithPatient);
+}
+
+#[test]
+fn a_renewal_of_another_session_laptop_or_moment_is_refused() {
+    let tpm = SoftTpm::new();
+    let session = session(&tpm);
+    let tpm = later(tpm);
+    let good = request(&tpm, &session);
+    let cases = [
+        (
+            "session",
+            RenewalRequest {
+                session: SessionId::from_bytes([9; 16]),
+                ..good.clone()
+            },
+            Code::SessionUnknown,
+        ),
+        (
+            "laptop",
+            RenewalRequest {
+                device: DeviceId::from_bytes([9; 16]),
+                ..good.clone()
+            },
+            Code::ContextDevice,
+        ),
+        (
+            "enrolment",
+            RenewalRequest {
+                generation: Generation::new(2),
+                ..good.clone()
+            },
+            Code::DeviceGeneration,
+        ),
+        (
+            "place in the row",
+            RenewalRequest {
+                seq: 2,
+                ..good.clone()
+            },
+            Code::RenewalNonce,
+        ),
+        (
+            "nonce of keyd",
+            RenewalRequest {
+                renew_nonce: Nonce::new([9; 32]),
+                ..good.clone()
+            },
+            Code::RenewalNonce,
+        ),
+        (
+            "nonce of the gate",
+            RenewalRequest {
+                gate_nonce: Nonce::new([9; 32]),
+                ..good.clone()
+            },
+            Code::QuoteContext,
+        ),
+        (
+            "TPM",
+            RenewalRequest {
+                time: request(&later(SoftTpm::new()), &session).time,
+                ..good.clone()
+            },
+            Code::QuoteSignature,
+        ),
+    ];
+    for (what, request, code) in cases {
+        assert_eq!(refused(appraise(&tpm, &session, &request)), code, "{what}");
+    }
+    let stranger = crate::forge::key();
+    let result = appraise_renewal(&open(&good, &stranger), &session, a_minute_later());
+    assert_eq!(refused(result), Code::ContextDevice);
+}
+
+/// The outcome where the TPM's clock shows this.
+fn with_clock(change: impl FnOnce(&mut ClockInfo)) -> Result<AppraisedRenewal, Refusal> {
+    let tpm = SoftTpm::new();
+    let session = session(&tpm);
+    let mut tpm = later(tpm);
+    change(&mut tpm.clock);
+    appraise(&tpm, &session, &request(&tpm, &session))
+}
+
+#[test]
+fn a_laptop_that_was_started_again_is_refused() {
+    for change in [1, -1] {
+        let result = with_clock(|clock| {
+            clock.reset_count = clock.reset_count.checked_add_signed(change).unwrap();
+        });
+        assert_eq!(refused(result), Code::TpmResetInSession);
+    }
+}
+
+#[test]
+fn a_laptop_that_slept_must_make_a_new_statement() {
+    let result = with_clock(|clock| clock.restart_count += 1);
+    assert_eq!(refused(result), Code::TpmRestarted);
+}
+
+#[test]
+fn time_must_pass_there_as_here() {
+    // A minute here: 1.2 seconds and 5.
+    with_clock(|clock| clock.clock_ms += 6_200).unwrap();
+    with_clock(|clock| clock.clock_ms -= 6_200).unwrap();
+    let fast = with_clock(|clock| clock.clock_ms += 6_201);
+    assert_eq!(refused(fast), Code::TpmClock);
+    let slow = with_clock(|clock| clock.clock_ms -= 6_201);
+    assert_eq!(refused(slow), Code::TpmClock);
+}
+
+#[test]
+fn the_clock_does_not_go_back_behind_the_last_renewal() {
+    let tpm = SoftTpm::new();
+    let session = OpenSession {
+        last_clock_ms: tpm.clock.clock_ms + 60_001,
+        ..session(&tpm)
+    };
+    let tpm = later(tpm);
+    let result = appraise(&tpm, &session, &request(&tpm, &session));
+    assert_eq!(refused(result), Code::TpmClock);
+}

@@ -23,7 +23,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -149,6 +148,11 @@ impl fmt::Display for Problems {
 }
 
 impl Config {
+    /// The program that is run, without its arguments.
+    pub fn video_program(&self) -> &Path {
+        Path::new(self.program.command.first().map_or("", String::as_str))
+    }
+
     /// Reads the settings from a file that the agent's user cannot write: whoever can write them
     /// says what runs.
     ///
@@ -237,12 +241,6 @@ impl From<RawConfig> for Config {
             bwrap: raw.video.bwrap,
         }
     }
-}
-
-/// Whether `path` is a file that somebody may execute.
-pub fn is_executable(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use wardkey_schemas::ids::{DeviceId, Generation};
 use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::names::SiteCode;
+use wardkey_verifier::laptop::LaptopIdentity;
 
 use crate::folder::{FolderError, StateFolder, replace};
 use crate::trusted_file::{TrustedFileError, Writers};
@@ -28,6 +29,17 @@ pub struct Identity {
     pub generation: Generation,
     /// Its site.
     pub site: SiteCode,
+}
+
+impl From<&Identity> for LaptopIdentity {
+    fn from(identity: &Identity) -> Self {
+        Self {
+            device: identity.device,
+            device_key: identity.device_key,
+            generation: identity.generation,
+            site: identity.site.clone(),
+        }
+    }
 }
 
 /// Why the laptop's identity is not known.

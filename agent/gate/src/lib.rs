@@ -16,21 +16,30 @@
 //!
 //! # Where to start
 //!
-//! [`protocol`] is what the agent says and hears. `picture` is what opens and how it is ended.
+//! [`protocol`] is what the agent says and hears; [`gate`] is what happens then; [`machine`] decides.
+//! [`picture`] is what opens and how it is ended. [`serve`] is the loop round all of it.
 
 pub mod boottime;
 mod causes;
+pub mod check;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod folder;
+pub mod gate;
 pub mod identity;
 pub mod latch;
 pub mod limits;
+pub mod listener;
+pub mod machine;
 pub mod nonces;
 pub mod picture;
 pub mod protocol;
 pub mod random;
 pub mod root_pin;
+pub mod serve;
 pub mod store;
+mod trust;
 pub mod trusted_file;
+pub mod visit;

@@ -32,14 +32,15 @@ pub const OUTCOMES: usize = 2 * wire::ORDERS;
 /// The longest line that the agent may send: a trust bundle with its certificates, in JSON.
 pub const LINE_BYTES: usize = wire::BUNDLE_BYTES + 256 * 1024;
 
-/// The longest line between gate and guardian: a command with its environment.
-pub const GUARD_LINE_BYTES: usize = 256 * 1024;
+/// The longest line between gate and guardian: a command with its environment. It fits into a pipe
+/// (pipe(7)), so that the gate never waits for a guardian that does not read.
+pub const GUARD_LINE_BYTES: usize = 64 * 1024;
 
 /// The identity, root hash and bundle note: each is a few hundred bytes.
 pub const SMALL_FILE_BYTES: u64 = 16 * 1024;
 
-/// The settings.
-pub const CONFIG_FILE_BYTES: u64 = 256 * 1024;
+/// The settings: half of [`GUARD_LINE_BYTES`], as most of them may be the command.
+pub const CONFIG_FILE_BYTES: u64 = 32 * 1024;
 
 /// The latch: a hold takes some 150 bytes, so this is room for many thousand. A longer file is not
 /// read, and an unread latch is a latched one.

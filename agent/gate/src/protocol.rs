@@ -92,9 +92,6 @@ pub struct Obeyed {
     pub order_sha256: Sha256,
     /// What became of it.
     pub result: OrderResult,
-    /// Why a resume did not convince the gate; there exactly when the result is *refused*.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<Refusal>,
     /// Milliseconds since it had arrived.
     pub received_ago_ms: u64,
     /// Milliseconds since it was done.

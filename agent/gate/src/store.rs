@@ -5,6 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use wardkey_schemas::bundle::BundleVersion;
 use wardkey_schemas::bytes::Sha256;
+use wardkey_schemas::time::Timestamp;
 
 use crate::folder::{Folder, replace};
 use crate::latch::{Holds, Latch, Seal};
@@ -24,6 +25,8 @@ pub struct NewestBundle {
     pub version: BundleVersion,
     /// SHA-256 of its payload: a version is one document.
     pub payload: Sha256,
+    /// A moment that is certainly past, by what was signed under it.
+    pub certainly_past: Timestamp,
 }
 
 /// Why the state could not be read or written. It is a fault: the gate cannot tell what holds.
@@ -154,6 +157,7 @@ mod tests {
         NewestBundle {
             version: BundleVersion::new(3),
             payload: Sha256::of(b"bundle"),
+            certainly_past: "2026-11-22T14:02:07Z".parse().unwrap(),
         }
     }
 

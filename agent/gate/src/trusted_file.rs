@@ -37,6 +37,12 @@ pub enum TrustedFileError {
         /// The file.
         path: PathBuf,
     },
+    /// It is no file that can be run.
+    #[error("`{path}` is not a file that can be run")]
+    NotAProgram {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is not there.
     #[error("`{path}` does not exist")]
     Missing {
@@ -68,26 +74,6 @@ impl Writers {
         }
     }
 
-    /// Whether nobody but the writers can change what `metadata` is about.
-    fn check(self, path: &Path, metadata: &Metadata) -> Result<(), TrustedFileError> {
-        let owner = metadata.uid();
-        if owner != 0 && owner != self.gate {
-            return Err(TrustedFileError::Owner {
-                path: path.to_owned(),
-                owner,
-            });
-        }
-        // In a folder with the sticky bit only owners may rename and remove (chmod(2)).
-        let sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
-        if metadata.mode() & 0o022 != 0 && !sticky {
-            return Err(TrustedFileError::Writable {
-                path: path.to_owned(),
-                mode: metadata.mode() & 0o7777,
-            });
-        }
-        Ok(())
-    }
-
     /// Reads a small file, if nobody but the writers can change it or put another in its place.
     ///
     /// # Errors
@@ -103,23 +89,16 @@ impl Writers {
     ///
     /// [`TrustedFileError`].
     pub fn read_most(self, path: &Path, most: u64) -> Result<Vec<u8>, TrustedFileError> {
-        let unreadable = |path: &Path| {
-            let path = path.to_owned();
-            move |source: io::Error| {
-                if source.kind() == io::ErrorKind::NotFound {
-                    TrustedFileError::Missing { path }
-                } else {
-                    TrustedFileError::Read { path, source }
-                }
-            }
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(TrustedFileError::NotAFile {
+                path: path.to_owned(),
+            });
         };
-        let folder = path.parent().unwrap_or_else(|| Path::new("/"));
         let folder = folder.canonicalize().map_err(unreadable(path))?;
         for above in folder.ancestors() {
-            let metadata = above.metadata().map_err(unreadable(above))?;
-            self.check(above, &metadata)?;
+            self.check_above(above)?;
         }
-        let file = open_without_following(path).map_err(unreadable(path))?;
+        let file = open_without_following(&folder.join(name)).map_err(unreadable(path))?;
         // What is checked is the file that was opened, not whatever stands there by now.
         let metadata = file.metadata().map_err(unreadable(path))?;
         if !metadata.is_file() {
@@ -129,6 +108,80 @@ impl Writers {
         }
         self.check(path, &metadata)?;
         read_at_most(file, most).map_err(unreadable(path))
+    }
+
+    /// Verifies that nobody but the writers can change anything in a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`TrustedFileError`].
+    pub fn verify_folder(self, path: &Path) -> Result<(), TrustedFileError> {
+        let folder = path.canonicalize().map_err(unreadable(path))?;
+        self.check(path, &folder.metadata().map_err(unreadable(path))?)?;
+        folder
+            .ancestors()
+            .skip(1)
+            .try_for_each(|above| self.check_above(above))
+    }
+
+    /// Verifies that a program can be run and that nobody but the writers can put another in its
+    /// place.
+    ///
+    /// # Errors
+    ///
+    /// [`TrustedFileError`].
+    pub fn verify_program(self, path: &Path) -> Result<(), TrustedFileError> {
+        let program = path.canonicalize().map_err(unreadable(path))?;
+        let metadata = program.metadata().map_err(unreadable(path))?;
+        if !metadata.is_file() || metadata.mode() & 0o111 == 0 {
+            return Err(TrustedFileError::NotAProgram {
+                path: path.to_owned(),
+            });
+        }
+        self.check(path, &metadata)?;
+        program
+            .ancestors()
+            .skip(1)
+            .try_for_each(|above| self.check_above(above))
+    }
+
+    /// Whether nobody but the writers can change what `metadata` is about.
+    fn check(self, path: &Path, metadata: &Metadata) -> Result<(), TrustedFileError> {
+        let owner = metadata.uid();
+        if owner != 0 && owner != self.gate {
+            return Err(TrustedFileError::Owner {
+                path: path.to_owned(),
+                owner,
+            });
+        }
+        if metadata.mode() & 0o022 != 0 {
+            return Err(TrustedFileError::Writable {
+                path: path.to_owned(),
+                mode: metadata.mode() & 0o7777,
+            });
+        }
+        Ok(())
+    }
+
+    /// The same for a folder above, of which only the entry on our way counts: with the sticky bit
+    /// nobody but owners can rename or remove what is in it (chmod(2)).
+    fn check_above(self, folder: &Path) -> Result<(), TrustedFileError> {
+        let metadata = folder.metadata().map_err(unreadable(folder))?;
+        match self.check(folder, &metadata) {
+            Err(TrustedFileError::Writable { .. }) if metadata.mode() & 0o1000 != 0 => Ok(()),
+            other => other,
+        }
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> TrustedFileError {
+    let path = path.to_owned();
+    move |source| {
+        if source.kind() == io::ErrorKind::NotFound {
+            TrustedFileError::Missing { path }
+        } else {
+            TrustedFileError::Read { path, source }
+        }
     }
 }
 
@@ -202,6 +255,33 @@ mod tests {
             read(&file),
             Err(TrustedFileError::Owner { owner: 12_345, .. })
         ));
+    }
+
+    #[test]
+    fn a_folder_in_which_others_can_make_files_is_refused_with_or_without_the_sticky_bit() {
+        let (place, _) = place();
+        let verify = || Writers::of_this_process().verify_folder(place.path());
+        assert!(verify().is_ok());
+        for mode in [0o770, 0o1777] {
+            fs::set_permissions(place.path(), Permissions::from_mode(mode)).unwrap();
+            assert!(matches!(verify(), Err(TrustedFileError::Writable { .. })));
+        }
+    }
+
+    #[test]
+    fn a_program_must_be_runnable_and_its_own_owners_through_every_link() {
+        let (place, file) = place();
+        let link = place.path().join("link");
+        symlink(&file, &link).unwrap();
+        let verify = || Writers::of_this_process().verify_program(&link);
+        assert!(matches!(
+            verify(),
+            Err(TrustedFileError::NotAProgram { .. })
+        ));
+        fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+        assert!(verify().is_ok());
+        fs::set_permissions(&file, Permissions::from_mode(0o775)).unwrap();
+        assert!(matches!(verify(), Err(TrustedFileError::Writable { .. })));
     }
 
     #[test]

@@ -1,11 +1,6 @@
 //! The guardian by itself: the test plays the gate.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a test may stop at the first surprise"
-)]
-#![expect(clippy::print_stdout, reason = "measured times are printed")]
 
 mod support;
 

@@ -180,13 +180,19 @@ impl Holds {
     /// Notes what became of an order.
     #[must_use]
     pub fn record(mut self, outcome: Outcome) -> Self {
-        self.outcomes.retain(|known| known.order != outcome.order);
+        if !self.outcomes.contains(&outcome) {
+            self.outcomes.retain(|known| known.order != outcome.order);
+            self.remember(outcome);
+        }
+        self
+    }
+
+    fn remember(&mut self, outcome: Outcome) {
         while self.outcomes.len() >= limits::OUTCOMES {
             self.outcomes.pop_front();
         }
         self.last_order = self.last_order.max(outcome.seq);
         self.outcomes.push_back(outcome);
-        self
     }
 
     /// Keeps the newest of the lifted holds. Those that stand are never forgotten.

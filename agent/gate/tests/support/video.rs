@@ -49,11 +49,7 @@ impl Video {
         for path in [&fifo, &fuse] {
             mknodat(CWD, path, FileType::Fifo, mode, 0).unwrap();
         }
-        let reader = OpenOptions::new()
-            .read(true)
-            .custom_flags(i32::try_from(OFlags::NONBLOCK.bits()).unwrap())
-            .open(&fifo)
-            .unwrap();
+        let reader = open(&fifo);
         Self {
             program,
             fifo,
@@ -106,6 +102,8 @@ impl Video {
         let took = cause.elapsed();
         println!("{what}: {} ms (target {T15} ms)", took.as_millis());
         assert!(took < SLACK, "{what}: {took:?}");
+        // A reader that has seen the end goes on seeing it; the next showing needs a new one.
+        self.reader = open(&self.fifo);
         took
     }
 
@@ -128,4 +126,13 @@ impl Video {
         let mut fds = [PollFd::new(&self.reader, PollFlags::IN)];
         assert_eq!(poll(&mut fds, Some(&within)).unwrap(), 1, "nothing came");
     }
+}
+
+/// Opens a FIFO for reading without waiting for anybody to write.
+fn open(fifo: &Path) -> File {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(OFlags::NONBLOCK.bits()).unwrap())
+        .open(fifo)
+        .unwrap()
 }

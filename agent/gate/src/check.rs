@@ -1,0 +1,120 @@
+//! `wardkey-gate check`: every problem of an installation, not the first alone.
+
+use std::path::Path;
+
+use crate::causes::on_one_line;
+use crate::config::{Config, ConfigError};
+use crate::folder::{FolderError, StateFolder};
+use crate::identity::Identity;
+use crate::latch::Latch;
+use crate::picture::VideoStack;
+use crate::root_pin;
+use crate::store::Store;
+use crate::trusted_file::Writers;
+
+/// What was found.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Findings {
+    /// What is as it should be, one line each.
+    pub facts: Vec<String>,
+    /// What is not, one line each.
+    pub problems: Vec<String>,
+}
+
+impl Findings {
+    fn note<T, E: std::error::Error>(
+        &mut self,
+        found: Result<T, E>,
+        fact: impl FnOnce(&T) -> String,
+    ) -> Option<T> {
+        match found {
+            Ok(value) => {
+                self.facts.push(fact(&value));
+                Some(value)
+            }
+            Err(error) => {
+                self.problems.push(on_one_line(&error));
+                None
+            }
+        }
+    }
+}
+
+/// Looks at the settings and at everything they name. It opens nothing and changes nothing, but for
+/// an empty latch in a state folder that was never used. This process must have one thread.
+pub fn check(path: &Path) -> Findings {
+    let writers = Writers::of_this_process();
+    let mut findings = Findings::default();
+    let config = match Config::load(path, writers) {
+        Ok(config) => config,
+        Err(ConfigError::Problems { problems, .. }) => {
+            findings.problems = problems.0;
+            return findings;
+        }
+        Err(error) => {
+            findings.problems.push(on_one_line(&error));
+            return findings;
+        }
+    };
+    findings.note(root_pin::load(&config.root_sha256, writers), |pin| {
+        format!("the root {} is pinned", pin.to_hex())
+    });
+    match Identity::load(&config.identity, writers) {
+        Err(error) if error.is_missing() => findings
+            .facts
+            .push("this laptop is not enrolled yet".to_owned()),
+        identity => {
+            findings.note(identity, |identity| {
+                format!(
+                    "this is laptop {} of {}, enrolment {}",
+                    identity.device, identity.site, identity.generation
+                )
+            });
+        }
+    }
+    findings.note(writers.verify_program(config.video_program()), |()| {
+        format!("`{}` can be run", config.video_program().display())
+    });
+    findings.note(writers.verify_folder(&config.state_folder), |()| {
+        format!("`{}` is the gate's alone", config.state_folder.display())
+    });
+    if !config.socket.parent().is_some_and(Path::is_dir) {
+        findings.problems.push(format!(
+            "there is no folder for the socket `{}`",
+            config.socket.display()
+        ));
+    }
+    check_state_and_guard(&config, &mut findings);
+    findings
+}
+
+/// Only while no gate runs: trying a guard out would end what that gate's video program runs in.
+fn check_state_and_guard(config: &Config, findings: &mut Findings) {
+    let folder = match StateFolder::take(&config.state_folder) {
+        Err(error @ FolderError::InUse { .. }) => {
+            findings.facts.push(format!("a gate runs: {error}"));
+            return;
+        }
+        Err(FolderError::Open { .. }) => return,
+        Ok(folder) => folder,
+    };
+    let stack = VideoStack::prepare(
+        config.program.clone(),
+        config.guard,
+        config.cgroup.as_deref(),
+        &config.bwrap,
+        folder.path(),
+    );
+    findings.note(stack, |stack| {
+        format!("the video program would run in: {}", stack.guard().as_str())
+    });
+    let state = findings.note(Store::open(folder), |_| "the state can be read".to_owned());
+    match state.map(|(_, latch, _)| latch) {
+        Some(Latch::Sealed(seal)) => findings.problems.push(seal.to_string()),
+        Some(latch @ Latch::Kept(_)) => {
+            let standing = latch.standing().len();
+            findings.facts.push(format!("{standing} stops stand"));
+        }
+        None => (),
+    }
+}

@@ -12,12 +12,7 @@
     reason = "a generator for developers may stop at the first surprise"
 )]
 
-#[expect(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "shared with the tests, which use all of it"
-)]
+#[expect(dead_code, reason = "shared with the tests, which use all of it")]
 #[path = "../tests/wire/catalogue/mod.rs"]
 mod catalogue;
 

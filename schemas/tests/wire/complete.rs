@@ -44,7 +44,7 @@ fn every_type_of_signed_message_is_in_the_catalogue() {
         }
     }
     let listed: BTreeSet<String> = entries()
-        .into_iter()
+        .iter()
         .filter(|entry| entry.envelope.is_some())
         .map(|entry| entry.name.to_owned())
         .collect();
@@ -65,14 +65,16 @@ fn every_public_type_with_a_json_form_is_part_of_a_message_in_the_catalogue() {
         // From one derive to the next there is one type.
         for part in text.split("#[derive(").skip(1) {
             let (derived, rest) = part.split_once(")]").unwrap();
-            let declared = rest
-                .split("pub struct ")
-                .nth(1)
-                .or(rest.split("pub enum ").nth(1));
-            let Some(declared) = declared.filter(|_| derived.contains("JsonSchema")) else {
+            let types = ["struct ", "enum "];
+            let first = types.iter().filter_map(|word| rest.find(word)).min();
+            let (before, declared) = rest.split_at(first.unwrap());
+            if !before.ends_with("pub ") || !derived.contains("JsonSchema") {
                 continue;
-            };
+            }
             let name: String = declared
+                .split(' ')
+                .nth(1)
+                .unwrap()
                 .chars()
                 .take_while(|c| c.is_alphanumeric())
                 .collect();

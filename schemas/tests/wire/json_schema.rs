@@ -22,7 +22,7 @@ fn every_sample_obeys_the_schema_in_its_file() {
 #[test]
 fn no_sample_obeys_the_schema_of_another_message() {
     let entries = entries();
-    for entry in &entries {
+    for entry in entries {
         let validator = Validator::new(entry.schema.value());
         for other in entries.iter().filter(|other| other.name != entry.name) {
             for sample in &other.samples {
@@ -56,7 +56,7 @@ fn every_object_of_every_schema_is_closed() {
                     .for_each(|value| open_objects(value, found));
             }
             Value::Array(values) => values.iter().for_each(|value| open_objects(value, found)),
-            _ => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
     for entry in entries() {

@@ -42,7 +42,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
             .iter()
             .enumerate()
             .for_each(|(index, value)| below(index.to_string(), value)),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -78,7 +78,7 @@ fn with_twice(value: &Value, at: &str, place: &str) -> String {
                 .collect();
             format!("[{}]", items.join(","))
         }
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
 }
 
@@ -105,7 +105,7 @@ fn each_sample(mut judge: impl FnMut(&Entry, &Value, &Validator<'_>)) {
         let validator = Validator::new(entry.schema.value());
         for sample in &entry.samples {
             let value: Value = serde_json::from_str(&sample.json).unwrap();
-            judge(&entry, &value, &validator);
+            judge(entry, &value, &validator);
         }
     }
 }

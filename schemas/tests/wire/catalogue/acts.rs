@@ -14,7 +14,7 @@ use super::things::{
 };
 use super::{Cases, Signer};
 
-pub const fn challenge() -> ActionChallenge {
+pub(super) const fn challenge() -> ActionChallenge {
     ActionChallenge {
         nonce: keyd_nonce(),
         expires_in: Seconds::new(120),
@@ -29,7 +29,7 @@ fn action(act: Act) -> Action {
     }
 }
 
-pub fn stop() -> Action {
+pub(super) fn stop() -> Action {
     action(Act::Stop {
         target: Target::Laptop { device: device() },
         class: HoldClass::Lost,
@@ -38,7 +38,7 @@ pub fn stop() -> Action {
     })
 }
 
-pub fn resume() -> Action {
+pub(super) fn resume() -> Action {
     action(Act::Resume {
         target: Target::Laptop { device: device() },
         holds: vec![hold_id()],
@@ -47,7 +47,7 @@ pub fn resume() -> Action {
     })
 }
 
-pub fn actions() -> Cases<Action> {
+pub(super) fn actions() -> Cases<Action> {
     let laptop = Target::Laptop { device: device() };
     let key = Signer::Staff.thumbprint();
     vec![
@@ -101,14 +101,14 @@ pub fn actions() -> Cases<Action> {
     ]
 }
 
-pub fn signed_act() -> SignedAct {
+pub(super) fn signed_act() -> SignedAct {
     SignedAct {
         action: Signer::Officer.seals(&stop()),
         certificate: bytes("the security officer (DER)"),
     }
 }
 
-pub fn answers() -> Cases<ActionAnswer> {
+pub(super) fn answers() -> Cases<ActionAnswer> {
     let sent = || {
         vec![OrderSent {
             device: device(),

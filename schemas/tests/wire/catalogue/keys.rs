@@ -14,7 +14,7 @@ use super::things::{
 };
 use super::{Cases, Signer, laptops, trust};
 
-pub fn hellos() -> Cases<KeyHello> {
+pub(super) fn hellos() -> Cases<KeyHello> {
     let vouched = KeyHello {
         holder: Holder::New {
             name: "Sam O'Neill".parse().unwrap(),
@@ -28,13 +28,13 @@ pub fn hellos() -> Cases<KeyHello> {
         holder: Holder::Known { person: person() },
         role: Role::Lead,
         voucher: Voucher::Charter {
-            charter: Signer::BundleSigner.seals(&trust::charter()),
+            charter: Signer::Bundle.seals(&trust::charter()),
         },
     };
     vec![("vouched", vouched), ("first", first)]
 }
 
-pub fn challenge() -> KeyChallenge {
+pub(super) fn challenge() -> KeyChallenge {
     KeyChallenge {
         site: site(),
         enrolment: enrolment(),
@@ -44,7 +44,7 @@ pub fn challenge() -> KeyChallenge {
     }
 }
 
-pub fn possession() -> KeyPossession {
+pub(super) fn possession() -> KeyPossession {
     KeyPossession {
         site: site(),
         role: Role::Staff,
@@ -60,7 +60,7 @@ pub fn possession() -> KeyPossession {
     }
 }
 
-pub fn approval() -> KeyApproval {
+pub(super) fn approval() -> KeyApproval {
     KeyApproval {
         site: site(),
         enrolment: enrolment(),
@@ -73,7 +73,7 @@ pub fn approval() -> KeyApproval {
     }
 }
 
-pub fn completions() -> Cases<KeyCompletion> {
+pub(super) fn completions() -> Cases<KeyCompletion> {
     let vouched = KeyCompletion {
         possession: Signer::Staff.seals(&possession()),
         attestation: bytes("the attestation (DER)"),
@@ -89,7 +89,7 @@ pub fn completions() -> Cases<KeyCompletion> {
     vec![("vouched", vouched), ("first", first)]
 }
 
-pub fn enrolled() -> KeyEnrolled {
+pub(super) fn enrolled() -> KeyEnrolled {
     KeyEnrolled {
         person: person(),
         certificate: bytes("the member of staff (DER)"),
@@ -98,7 +98,7 @@ pub fn enrolled() -> KeyEnrolled {
     }
 }
 
-pub fn open() -> OpenKey {
+pub(super) fn open() -> OpenKey {
     OpenKey {
         site: site(),
         enrolment: enrolment(),
@@ -107,7 +107,7 @@ pub fn open() -> OpenKey {
     }
 }
 
-pub fn offer() -> KeyOffer {
+pub(super) fn offer() -> KeyOffer {
     KeyOffer {
         site: site(),
         enrolment: enrolment(),
@@ -120,7 +120,7 @@ pub fn offer() -> KeyOffer {
     }
 }
 
-pub fn announcement() -> AnnounceKey {
+pub(super) fn announcement() -> AnnounceKey {
     AnnounceKey {
         site: site(),
         registration: registration(),

@@ -19,7 +19,7 @@ use super::things::{
 };
 use super::{Signer, trust};
 
-pub fn hello() -> LaptopHello {
+pub(super) fn hello() -> LaptopHello {
     LaptopHello {
         asset: asset(),
         ek: EndorsementKey {
@@ -52,7 +52,7 @@ fn credential(whose: &str) -> Credential {
     }
 }
 
-pub fn challenge() -> LaptopChallenge {
+pub(super) fn challenge() -> LaptopChallenge {
     LaptopChallenge {
         site: site(),
         enrolment: enrolment(),
@@ -63,7 +63,7 @@ pub fn challenge() -> LaptopChallenge {
     }
 }
 
-pub fn approval() -> LaptopApproval {
+pub(super) fn approval() -> LaptopApproval {
     let mut ak_name = vec![0x00, 0x0b];
     ak_name.extend_from_slice(digest("the attestation key (TPMT_PUBLIC)").as_bytes());
     LaptopApproval {
@@ -85,7 +85,7 @@ pub fn approval() -> LaptopApproval {
     }
 }
 
-pub fn completion() -> LaptopCompletion {
+pub(super) fn completion() -> LaptopCompletion {
     LaptopCompletion {
         approval: Signer::Lead.seals(&approval()),
         device_public: bytes("the device key (TPMT_PUBLIC)"),
@@ -97,7 +97,7 @@ pub fn completion() -> LaptopCompletion {
     }
 }
 
-pub fn enrolled() -> LaptopEnrolled {
+pub(super) fn enrolled() -> LaptopEnrolled {
     LaptopEnrolled {
         device: device(),
         generation: Generation::FIRST,
@@ -108,7 +108,7 @@ pub fn enrolled() -> LaptopEnrolled {
     }
 }
 
-pub fn open() -> OpenLaptop {
+pub(super) fn open() -> OpenLaptop {
     OpenLaptop {
         site: site(),
         enrolment: enrolment(),
@@ -117,7 +117,7 @@ pub fn open() -> OpenLaptop {
     }
 }
 
-pub fn offer() -> LaptopOffer {
+pub(super) fn offer() -> LaptopOffer {
     LaptopOffer {
         site: site(),
         enrolment: enrolment(),
@@ -133,7 +133,7 @@ pub fn offer() -> LaptopOffer {
     }
 }
 
-pub fn announcement() -> AnnounceLaptop {
+pub(super) fn announcement() -> AnnounceLaptop {
     let announced = |kind, text| Announced {
         kind,
         tbs: bytes(text),
@@ -152,7 +152,7 @@ pub fn announcement() -> AnnounceLaptop {
     }
 }
 
-pub fn report() -> ReportIssued {
+pub(super) fn report() -> ReportIssued {
     ReportIssued {
         site: site(),
         registration: registration(),
@@ -163,7 +163,7 @@ pub fn report() -> ReportIssued {
     }
 }
 
-pub fn receipt() -> Receipt {
+pub(super) fn receipt() -> Receipt {
     Receipt {
         site: site(),
         enrolment: enrolment(),

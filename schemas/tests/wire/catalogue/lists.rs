@@ -11,7 +11,7 @@ use wardkey_schemas::status::ObjectState;
 use super::things::{asset, at, device, digest, order_id, person, reader_id, room, session, site};
 use super::{Cases, Signer, orders};
 
-pub fn queries() -> Cases<Query> {
+pub(super) fn queries() -> Cases<Query> {
     let query = |question| Query {
         reader: reader_id(),
         counter: 12,
@@ -28,7 +28,7 @@ pub fn queries() -> Cases<Query> {
     ]
 }
 
-pub fn answers() -> Cases<Answer> {
+pub(super) fn answers() -> Cases<Answer> {
     let laptop = LaptopRow {
         device: device(),
         asset: asset(),

@@ -14,6 +14,8 @@ mod things;
 mod trust;
 mod visits;
 
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,47 +24,53 @@ use wardkey_schemas::key::PublicKey;
 use wardkey_schemas::refusal::Kind;
 use wardkey_schemas::{Code, Refusal};
 
-pub use self::schema::Defined;
-pub use self::signers::Signer;
+pub(crate) use self::schema::Defined;
+pub(crate) use self::signers::Signer;
 
 /// One message.
-pub struct Entry {
+pub(crate) struct Entry {
     /// The `typ` of a signed message; another's name in the files.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Its JSON Schema.
-    pub schema: Defined,
+    pub(crate) schema: Defined,
     /// Samples of it.
-    pub samples: Vec<Sample>,
+    pub(crate) samples: Vec<Sample>,
     /// Reads JSON as this message and writes it again.
-    pub read: fn(&str) -> Result<String, serde_json::Error>,
+    pub(crate) read: fn(&str) -> Result<String, serde_json::Error>,
     /// How it travels if it is signed.
-    pub envelope: Option<Envelope>,
+    pub(crate) envelope: Option<Envelope>,
 }
 
 /// What is special about a signed message.
-pub struct Envelope {
+pub(crate) struct Envelope {
     /// The longest envelope that is looked at.
-    pub most: usize,
+    pub(crate) most: usize,
     /// The envelope of the first sample, signed by [`Signer::Golden`].
-    pub text: String,
+    pub(crate) text: String,
     /// Opens an envelope under a key and writes the payload again.
-    pub open: fn(&str, &PublicKey) -> Result<String, String>,
+    pub(crate) open: fn(&str, &PublicKey) -> Result<String, String>,
 }
 
 /// One sample of a message.
-pub struct Sample {
+pub(crate) struct Sample {
     /// Which case of the message it is; empty if there is one case only.
-    pub case: &'static str,
+    pub(crate) case: &'static str,
     /// Its payload, byte for byte.
-    pub json: String,
+    pub(crate) json: String,
     /// Whether this JSON is read as exactly this sample.
-    pub is_read_back: Box<dyn Fn(&str) -> bool>,
+    pub(crate) is_read_back: Box<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 /// What a message can do.
-trait Wire: Clone + DeserializeOwned + JsonSchema + PartialEq + Serialize + 'static {}
+trait Wire:
+    Clone + DeserializeOwned + JsonSchema + PartialEq + Send + Serialize + Sync + 'static
+{
+}
 
-impl<T: Clone + DeserializeOwned + JsonSchema + PartialEq + Serialize + 'static> Wire for T {}
+impl<T> Wire for T where
+    T: Clone + DeserializeOwned + JsonSchema + PartialEq + Send + Serialize + Sync + 'static
+{
+}
 
 type Cases<T> = Vec<(&'static str, T)>;
 
@@ -108,7 +116,14 @@ fn one<T>(sample: T) -> Cases<T> {
 }
 
 /// Every message, in the order of a laptop's life.
-pub fn entries() -> Vec<Entry> {
+pub(crate) fn entries() -> &'static [Entry] {
+    // Made once: each sample with an envelope in it costs a signature.
+    static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(made_anew);
+    &ENTRIES
+}
+
+/// Every message, with every signature made anew.
+pub(crate) fn made_anew() -> Vec<Entry> {
     vec![
         // Whom to trust.
         signed(one(trust::bundle())),
@@ -176,7 +191,7 @@ pub fn entries() -> Vec<Entry> {
 }
 
 /// One line a refusal code: its word, its kind, what it does to a running call, its URN.
-pub fn code_lines() -> String {
+pub(crate) fn code_lines() -> String {
     let lines: Vec<String> = Code::ALL
         .iter()
         .map(|code| {
@@ -200,15 +215,15 @@ pub fn code_lines() -> String {
 }
 
 /// A generated file, by its path below `schemas/`.
-pub struct File {
+pub(crate) struct File {
     /// The path.
-    pub path: String,
+    pub(crate) path: String,
     /// What is in it.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// Every generated file.
-pub fn files() -> Vec<File> {
+pub(crate) fn files() -> Vec<File> {
     let mut files = vec![
         File {
             path: "golden/codes.txt".to_owned(),
@@ -216,7 +231,7 @@ pub fn files() -> Vec<File> {
         },
         File {
             path: "json/index.json".to_owned(),
-            text: schema::index(&entries()),
+            text: schema::index(entries()),
         },
     ];
     for entry in entries() {
@@ -243,6 +258,6 @@ pub fn files() -> Vec<File> {
 }
 
 /// The golden key's public half, which opens every golden envelope.
-pub fn golden_key() -> PublicKey {
+pub(crate) fn golden_key() -> PublicKey {
     Signer::Golden.public()
 }

@@ -15,7 +15,7 @@ use wardkey_schemas::{Code, Refusal};
 use super::things::{at, device, hold_id, keyd_nonce, laptop_nonce, order_id, session};
 use super::{Cases, Signer, acts, visits};
 
-pub const fn hold() -> Hold {
+pub(super) const fn hold() -> Hold {
     Hold {
         id: hold_id(),
         class: HoldClass::Lost,
@@ -42,7 +42,7 @@ fn stop() -> Order {
     })
 }
 
-pub fn orders() -> Cases<Order> {
+pub(super) fn orders() -> Cases<Order> {
     vec![
         ("stop", stop()),
         (
@@ -59,7 +59,7 @@ pub fn orders() -> Cases<Order> {
     ]
 }
 
-pub fn receipt() -> OrderReceipt {
+pub(super) fn receipt() -> OrderReceipt {
     OrderReceipt {
         device: device(),
         generation: Generation::FIRST,
@@ -73,13 +73,13 @@ pub fn receipt() -> OrderReceipt {
     }
 }
 
-pub const fn link_challenge() -> LinkChallenge {
+pub(super) const fn link_challenge() -> LinkChallenge {
     LinkChallenge {
         nonce: keyd_nonce(),
     }
 }
 
-pub const fn link_hello() -> LinkHello {
+pub(super) const fn link_hello() -> LinkHello {
     LinkHello {
         device: device(),
         generation: Generation::FIRST,
@@ -89,7 +89,7 @@ pub const fn link_hello() -> LinkHello {
     }
 }
 
-pub fn heartbeat() -> Heartbeat {
+pub(super) fn heartbeat() -> Heartbeat {
     Heartbeat {
         device: device(),
         link_nonce: laptop_nonce(),
@@ -100,7 +100,7 @@ pub fn heartbeat() -> Heartbeat {
     }
 }
 
-pub fn frames() -> Cases<Frame> {
+pub(super) fn frames() -> Cases<Frame> {
     vec![
         (
             "heartbeat",
@@ -110,7 +110,7 @@ pub fn frames() -> Cases<Frame> {
     ]
 }
 
-pub const fn status_request() -> StatusRequest {
+pub(super) const fn status_request() -> StatusRequest {
     StatusRequest {
         device: device(),
         generation: Generation::FIRST,
@@ -119,7 +119,7 @@ pub const fn status_request() -> StatusRequest {
     }
 }
 
-pub fn status() -> Status {
+pub(super) fn status() -> Status {
     Status {
         device: device(),
         nonce: laptop_nonce(),
@@ -135,7 +135,7 @@ fn lost() -> Refusal {
     Refusal::new(Code::DeviceLost, "held since 14:02:07", "no hold")
 }
 
-pub fn denial() -> Denial {
+pub(super) fn denial() -> Denial {
     Denial {
         device: device(),
         nonce: laptop_nonce(),
@@ -147,7 +147,7 @@ pub fn denial() -> Denial {
     }
 }
 
-pub fn problems() -> Cases<Problem> {
+pub(super) fn problems() -> Cases<Problem> {
     let problem = Problem::new(&lost(), 403);
     vec![
         ("plain", problem.clone()),
@@ -158,6 +158,6 @@ pub fn problems() -> Cases<Problem> {
     ]
 }
 
-pub fn sealed() -> Sealed<wardkey_schemas::session::SessionEnd> {
+pub(super) fn sealed() -> Sealed<wardkey_schemas::session::SessionEnd> {
     Sealed::new(Signer::Device.seals(&visits::session_end()))
 }

@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 use super::Entry;
 
 /// A JSON Schema and its text.
-pub struct Defined {
+pub(crate) struct Defined {
     value: Value,
     text: String,
 }
 
 impl Defined {
     /// The schema of `T`, under a name of ours.
-    pub fn of<T: JsonSchema>(name: &str) -> Self {
+    pub(crate) fn of<T: JsonSchema>(name: &str) -> Self {
         let generator = SchemaSettings::draft2020_12().into_generator();
         let mut schema = generator.into_root_schema_for::<T>();
         schema.insert(
@@ -32,17 +32,17 @@ impl Defined {
     }
 
     /// The schema.
-    pub fn value(&self) -> &Value {
+    pub(crate) fn value(&self) -> &Value {
         &self.value
     }
 
     /// The schema as it stands in its file.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// The name of the Rust type.
-    pub fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         self.value["title"].as_str().unwrap()
     }
 }
@@ -58,12 +58,12 @@ fn sorted(value: Value) -> Value {
             Value::Object(fields.collect::<Map<_, _>>())
         }
         Value::Array(array) => Value::Array(array.into_iter().map(sorted).collect()),
-        other => other,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
     }
 }
 
 /// The list of all messages: name, schema, and how it travels.
-pub fn index(entries: &[Entry]) -> String {
+pub(crate) fn index(entries: &[Entry]) -> String {
     let messages: Vec<Value> = entries
         .iter()
         .map(|entry| {

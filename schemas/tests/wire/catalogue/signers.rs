@@ -10,11 +10,11 @@ use wardkey_schemas::key::{PublicKey, Thumbprint};
 
 /// Who signs.
 #[derive(Clone, Copy)]
-pub enum Signer {
+pub(crate) enum Signer {
     /// All golden envelopes.
     Golden = 1,
     /// The offline bundle signer.
-    BundleSigner = 2,
+    Bundle = 2,
     /// The site's registrar.
     Registrar = 3,
     /// keyd's lease key.
@@ -43,17 +43,17 @@ impl Signer {
         SigningKey::from_slice(&scalar).unwrap()
     }
 
-    pub fn public(self) -> PublicKey {
+    pub(crate) fn public(self) -> PublicKey {
         let point = self.key().verifying_key().to_sec1_point(false);
         PublicKey::from_point(point.as_bytes()).unwrap()
     }
 
-    pub fn thumbprint(self) -> Thumbprint {
+    pub(crate) fn thumbprint(self) -> Thumbprint {
         self.public().thumbprint()
     }
 
     /// Signs a message as hardware does: by its digest.
-    pub fn seals<T: Message>(self, message: &T) -> Jws<T> {
+    pub(crate) fn seals<T: Message>(self, message: &T) -> Jws<T> {
         let unsigned = Unsigned::new(message, self.thumbprint()).unwrap();
         let signature: P256Signature = self
             .key()

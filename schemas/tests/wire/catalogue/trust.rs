@@ -11,7 +11,7 @@ use wardkey_schemas::role::Role;
 use super::Signer;
 use super::things::{at, bytes, charter_id, digest, realm, site};
 
-pub fn bundle() -> TrustBundle {
+pub(super) fn bundle() -> TrustBundle {
     TrustBundle {
         version: BundleVersion::new(2),
         previous: Some(digest("version 1")),
@@ -41,15 +41,15 @@ pub fn bundle() -> TrustBundle {
     }
 }
 
-pub fn package() -> BundlePackage {
+pub(super) fn package() -> BundlePackage {
     BundlePackage {
         root: bytes("the root (DER)"),
         signer: bytes("the bundle signer (DER)"),
-        bundle: Signer::BundleSigner.seals(&bundle()),
+        bundle: Signer::Bundle.seals(&bundle()),
     }
 }
 
-pub fn charter() -> SiteCharter {
+pub(super) fn charter() -> SiteCharter {
     SiteCharter {
         charter: charter_id(),
         realm: realm(),
@@ -70,13 +70,13 @@ pub fn charter() -> SiteCharter {
     }
 }
 
-pub fn site_hello() -> SiteHello {
+pub(super) fn site_hello() -> SiteHello {
     SiteHello {
-        charter: Signer::BundleSigner.seals(&charter()),
+        charter: Signer::Bundle.seals(&charter()),
     }
 }
 
-pub fn service_keys() -> ServiceKeys {
+pub(super) fn service_keys() -> ServiceKeys {
     ServiceKeys {
         certificates: vec![
             bytes("the lease key (DER)"),

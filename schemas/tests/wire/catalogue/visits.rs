@@ -15,7 +15,7 @@ use super::things::{
 };
 use super::{Cases, Signer};
 
-pub fn challenge_requests() -> Cases<ChallengeRequest> {
+pub(super) fn challenge_requests() -> Cases<ChallengeRequest> {
     let activate = ChallengeRequest {
         device: device(),
         generation: Generation::FIRST,
@@ -35,7 +35,7 @@ pub fn challenge_requests() -> Cases<ChallengeRequest> {
     vec![("activate", activate), ("extend", extend)]
 }
 
-pub fn challenge() -> Challenge {
+pub(super) fn challenge() -> Challenge {
     Challenge {
         challenge: challenge_id(),
         nonce: keyd_nonce(),
@@ -50,7 +50,7 @@ pub fn challenge() -> Challenge {
     }
 }
 
-pub fn activation() -> Activation {
+pub(super) fn activation() -> Activation {
     Activation {
         challenge: challenge_id(),
         nonce: keyd_nonce(),
@@ -67,7 +67,7 @@ pub fn activation() -> Activation {
     }
 }
 
-pub fn activation_request() -> ActivationRequest {
+pub(super) fn activation_request() -> ActivationRequest {
     ActivationRequest {
         device: device(),
         challenge: challenge_id(),
@@ -77,7 +77,7 @@ pub fn activation_request() -> ActivationRequest {
     }
 }
 
-pub fn activation_bodies() -> Cases<ActivationBody> {
+pub(super) fn activation_bodies() -> Cases<ActivationBody> {
     let body = |event_log| ActivationBody {
         challenge: challenge_id(),
         request: Signer::Device.seals(&activation_request()),
@@ -89,7 +89,7 @@ pub fn activation_bodies() -> Cases<ActivationBody> {
     ]
 }
 
-pub fn lease() -> Lease {
+pub(super) fn lease() -> Lease {
     Lease {
         iss: Lease::issuer(&realm()),
         sub: device(),
@@ -118,13 +118,13 @@ pub fn lease() -> Lease {
     }
 }
 
-pub fn lease_answer() -> LeaseAnswer {
+pub(super) fn lease_answer() -> LeaseAnswer {
     LeaseAnswer {
         lease: Signer::Lease.seals(&lease()),
     }
 }
 
-pub fn renewal_request() -> RenewalRequest {
+pub(super) fn renewal_request() -> RenewalRequest {
     RenewalRequest {
         device: device(),
         generation: Generation::FIRST,
@@ -137,14 +137,14 @@ pub fn renewal_request() -> RenewalRequest {
     }
 }
 
-pub fn renewal_body() -> RenewalBody {
+pub(super) fn renewal_body() -> RenewalBody {
     RenewalBody {
         session: session(),
         request: Signer::Device.seals(&renewal_request()),
     }
 }
 
-pub const fn session_end() -> SessionEnd {
+pub(super) const fn session_end() -> SessionEnd {
     SessionEnd {
         device: device(),
         generation: Generation::FIRST,
@@ -155,7 +155,7 @@ pub const fn session_end() -> SessionEnd {
     }
 }
 
-pub fn recorded() -> Recorded {
+pub(super) fn recorded() -> Recorded {
     Recorded {
         device: device(),
         nonce: laptop_nonce(),

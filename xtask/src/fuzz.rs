@@ -96,7 +96,8 @@ fn fuzzer(folder: &Path, program: &Path, target: &str, plan: &FuzzPlan) -> Resul
     command
         .arg(format!("-max_total_time={}", plan.seconds))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
-        .args([LONGEST_INPUT, SLOWEST_INPUT, "-print_final_stats=1"])
+        .args([LONGEST_INPUT, SLOWEST_INPUT])
+        .args(["-verbosity=0", "-print_final_stats=1"])
         .arg(corpus)
         .current_dir(folder);
     if seeds.is_dir() {

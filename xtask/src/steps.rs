@@ -34,6 +34,9 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step("format", "cargo fmt --check", |site| {
         site.succeeds(site.cargo(&["fmt", "--all", "--check"]))?;
+        // A workspace of its own, which `--all` does not see.
+        let fuzz = ["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check"];
+        site.succeeds(site.cargo(&fuzz))?;
         Ok(String::new())
     }),
     step("clippy", "cargo clippy, warnings refused", |site| {

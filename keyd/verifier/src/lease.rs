@@ -7,6 +7,8 @@
 //! Whether the nonce is one that this gate gave out, how old it is, and whether it was accepted
 //! before is the gate's own business: it has the nonces and the clock. So is the order of `seq`.
 
+use std::fmt;
+
 use wardkey_schemas::activation::Activation;
 use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::challenge::Purpose;
@@ -121,15 +123,22 @@ pub fn verify_renewal(
 ) -> Result<RenewedLease, Refusal> {
     let lease = verify_lease(lease, bundle, keys, laptop)?;
     let before = &opening.lease;
-    same(lease.session, before.session, Code::LeaseSession)?;
-    same(lease.room, before.room, Code::LeaseRoom)?;
+    same("session", lease.session, before.session, Code::LeaseSession)?;
+    same("room", lease.room, before.room, Code::LeaseRoom)?;
     same(
+        "activation",
         lease.activation,
         before.activation,
         Code::ActivationMismatch,
     )?;
-    same(lease.staff_key, before.staff_key, Code::ContextKey)?;
     same(
+        "security key",
+        lease.staff_key,
+        before.staff_key,
+        Code::ContextKey,
+    )?;
+    same(
+        "reset count",
         lease.reset_count,
         before.reset_count,
         Code::TpmResetInSession,
@@ -146,21 +155,38 @@ fn verify_lease(
 ) -> Result<Lease, Refusal> {
     let lease = keys.open(lease)?.into_message();
     let realm = bundle.realm();
-    same(&lease.iss, &Lease::issuer(realm), Code::LeaseSigner)?;
     same(
+        "issuer",
+        &lease.iss,
+        &Lease::issuer(realm),
+        Code::LeaseSigner,
+    )?;
+    same(
+        "profile",
         &lease.eat_profile,
         &Lease::profile(realm),
         Code::MessageType,
     )?;
     same(
+        "time",
         lease.iat,
         lease.server_time.seconds(),
         Code::MessageMalformed,
     )?;
-    same(lease.sub, laptop.device, Code::LeaseDevice)?;
-    same(lease.cnf.jkt, laptop.device_key, Code::LeaseDevice)?;
-    same(lease.generation, laptop.generation, Code::LeaseDevice)?;
-    same(&lease.site, &laptop.site, Code::SiteMismatch)?;
+    same("laptop", lease.sub, laptop.device, Code::LeaseDevice)?;
+    same(
+        "device key",
+        lease.cnf.jkt,
+        laptop.device_key,
+        Code::LeaseDevice,
+    )?;
+    same(
+        "enrolment",
+        lease.generation,
+        laptop.generation,
+        Code::LeaseDevice,
+    )?;
+    same("site", &lease.site, &laptop.site, Code::SiteMismatch)?;
     verify_limits(&lease)?;
     Ok(lease)
 }
@@ -209,20 +235,33 @@ fn verify_activation(
     person: &VerifiedPerson,
     laptop: &LaptopIdentity,
 ) -> Result<(), Refusal> {
-    same(activation.device, laptop.device, Code::ContextDevice)?;
     same(
+        "laptop",
+        activation.device,
+        laptop.device,
+        Code::ContextDevice,
+    )?;
+    same(
+        "device key",
         activation.device_key,
         laptop.device_key,
         Code::ContextDevice,
     )?;
     same(
+        "enrolment",
         activation.generation,
         laptop.generation,
         Code::ContextDevice,
     )?;
-    same(&activation.site, &laptop.site, Code::ContextSite)?;
-    same(activation.staff_key, person.thumbprint(), Code::ContextKey)?;
+    same("site", &activation.site, &laptop.site, Code::ContextSite)?;
     same(
+        "security key",
+        activation.staff_key,
+        person.thumbprint(),
+        Code::ContextKey,
+    )?;
+    same(
+        "certificate",
         activation.staff_certificate,
         person.certificate(),
         Code::ContextKey,
@@ -235,21 +274,44 @@ fn verify_together(
     activation: &Activation,
     envelope_sha256: Sha256,
 ) -> Result<(), Refusal> {
-    same(activation.gate_nonce, lease.eat_nonce, Code::ContextGate)?;
-    same(activation.room, lease.room, Code::LeaseRoom)?;
-    same(lease.staff_key, activation.staff_key, Code::ContextKey)?;
-    same(lease.activation, envelope_sha256, Code::ActivationMismatch)?;
+    // Nonces are not shown: they go into logs, and this one may not be spent yet.
+    if activation.gate_nonce != lease.eat_nonce {
+        return Err(Refusal::new(
+            Code::ContextGate,
+            "a signature over another nonce of the gate",
+            "the nonce in the lease",
+        ));
+    }
+    same("room", activation.room, lease.room, Code::LeaseRoom)?;
+    same(
+        "security key",
+        lease.staff_key,
+        activation.staff_key,
+        Code::ContextKey,
+    )?;
+    same(
+        "activation",
+        lease.activation,
+        envelope_sha256,
+        Code::ActivationMismatch,
+    )?;
     match activation.purpose {
         Purpose::Activate => Ok(()),
-        Purpose::Extend { session } => same(lease.session, session, Code::LeaseSession),
+        Purpose::Extend { session } => same("session", lease.session, session, Code::LeaseSession),
     }
 }
 
-/// Refuses two things that must be the same and are not.
-fn same<T: PartialEq + std::fmt::Display>(found: T, wanted: T, code: Code) -> Result<(), Refusal> {
+/// Refuses two things that must be the same and are not; `what` names them for people.
+fn same<T: PartialEq + fmt::Display>(
+    what: &str,
+    found: T,
+    wanted: T,
+    code: Code,
+) -> Result<(), Refusal> {
     if found == wanted {
         Ok(())
     } else {
-        Err(Refusal::new(code, found, wanted))
+        let found = format!("{what} {found}");
+        Err(Refusal::new(code, found, format!("{what} {wanted}")))
     }
 }

@@ -50,6 +50,7 @@ const PURE: &[(&str, &[&str])] = &[
         ISSUANCE,
         &[
             SCHEMAS,
+            "aws-lc-rs",
             "rcgen",
             "thiserror",
             "time",

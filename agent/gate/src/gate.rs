@@ -4,17 +4,15 @@
 //! the picture is touched, then the agent hears of it. Where the disk fails, a stop is acted on all
 //! the same and the agent is told of the fault; a resume is not.
 
+mod hands;
+mod orders;
+mod visits;
+
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 
-use wardkey_schemas::activation::Activation;
-use wardkey_schemas::bundle::{BundlePackage, ServiceKeys};
-use wardkey_schemas::bytes::Bytes;
 use wardkey_schemas::ids::OrderId;
-use wardkey_schemas::jws::Jws;
-use wardkey_schemas::lease::Lease;
-use wardkey_schemas::order::{Command, Order};
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::{Code, Refusal};
 
@@ -23,15 +21,15 @@ use crate::causes::on_one_line;
 use crate::clock::Clock;
 use crate::folder::Folder;
 use crate::identity::{Identity, IdentityError};
-use crate::latch::{Latch, Owner};
-use crate::machine::{Deed, Machine};
+use crate::latch::Latch;
+use crate::machine::Machine;
 use crate::picture::{Guard, Picture, PictureError};
-use crate::protocol::{Answer, Event, FromGate, Obeyed, Opened, Request, Status};
+use crate::protocol::{Answer, FromGate, Opened, Request, Status};
+use crate::random;
 use crate::store::{NewestBundle, Store, StoreError};
 use crate::trust::Trust;
 use crate::trusted_file::Writers;
 use crate::visit::Visit;
-use crate::{limits, random, root_pin};
 
 /// The files that say whom to believe and who we are.
 #[derive(Clone, Debug)]
@@ -237,248 +235,6 @@ impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
             }
             Request::Status {} => Ok(Ok(Answer::Status(Box::new(self.status())))),
         }
-    }
-
-    fn trust(&mut self, package: &BundlePackage, keys: &ServiceKeys) -> Ruled<Answer> {
-        let pin = match root_pin::load(&self.files.root_sha256, self.files.writers) {
-            Ok(pin) => pin,
-            Err(error) => {
-                return Ok(Err(Refusal::new(
-                    Code::RootNotPinned,
-                    on_one_line(&error),
-                    "the root's hash in a file that the agent cannot write",
-                )));
-            }
-        };
-        let trust = match Trust::verify(package, keys, &pin, self.newest.as_ref()) {
-            Ok(trust) => trust,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let newest = trust.note();
-        if self.newest != Some(newest) {
-            // A bundle is used only once no restart can bring an older one back.
-            self.store.save_newest_bundle(&newest)?;
-            self.newest = Some(newest);
-        }
-        self.trust = Some(trust);
-        Ok(Ok(Answer::Trusted {
-            version: newest.version,
-        }))
-    }
-
-    fn open(
-        &mut self,
-        lease: &Jws<Lease>,
-        activation: &Jws<Activation>,
-        certificate: &Bytes,
-        said: &mut Vec<FromGate>,
-    ) -> Ruled<Answer> {
-        let identity = match self.read_identity() {
-            Ok(identity) => identity,
-            Err(error) if error.is_missing() => return Ok(Err(not_enrolled())),
-            Err(error) => return Err(error.into()),
-        };
-        if let Err(refusal) = self.machine.latch().permits_opening() {
-            return Ok(Err(refusal));
-        }
-        self.bind_latch(&identity)?;
-        let Some(trust) = &self.trust else {
-            return Ok(Err(nobody_trusted()));
-        };
-        let opening = match trust.verify_opening(lease, activation, certificate, &identity) {
-            Ok(opening) => opening,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let deeds = match self.machine.open(opening, self.clock.read()) {
-            Ok(deeds) => deeds,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        self.perform(&deeds, said)?;
-        Ok(self.told_of_visit().map(Answer::Opened))
-    }
-
-    fn renew(&mut self, lease: &Jws<Lease>, said: &mut Vec<FromGate>) -> Ruled<Answer> {
-        let Some(identity) = self.known_identity() else {
-            return Ok(Err(not_enrolled()));
-        };
-        let Some(trust) = &self.trust else {
-            return Ok(Err(nobody_trusted()));
-        };
-        let Some(visit) = self.machine.visit() else {
-            return Ok(Err(closed()));
-        };
-        let renewed = match trust.verify_renewal(lease, visit.opening(), &identity) {
-            Ok(renewed) => renewed,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let deeds = match self.machine.renew(&renewed, self.clock.read()) {
-            Ok(deeds) => deeds,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        self.perform(&deeds, said)?;
-        Ok(self.told_of_visit().map(Answer::Renewed))
-    }
-
-    fn obey(
-        &mut self,
-        envelope: &Jws<Order>,
-        received: Boottime,
-        said: &mut Vec<FromGate>,
-    ) -> Ruled<Answer> {
-        let Some(identity) = self.known_identity() else {
-            return Ok(Err(not_enrolled()));
-        };
-        let Some(trust) = &self.trust else {
-            return Ok(Err(nobody_trusted()));
-        };
-        let known = self.machine.known_holds();
-        let order = match trust.verify_order(envelope, &identity, &known) {
-            Ok(order) => order,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let ruling = match self.machine.rule(&order, received) {
-            Ok(ruling) => ruling,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let written = self.write_latch(&ruling.latch);
-        if matches!(order.order().command, Command::Resume { .. }) {
-            // What is not certainly lifted stands.
-            written?;
-            self.machine.adopt(&order, &ruling, received);
-        } else {
-            // A stop that could not be written down is acted on, and not acknowledged.
-            self.machine.adopt(&order, &ruling, received);
-            self.perform(&ruling.deeds, said)?;
-            written?;
-        }
-        let order = order.order();
-        tracing::info!(
-            order.id = %order.order,
-            order.seq = %order.seq,
-            result = ruling.result.as_str(),
-            "Obeyed an order"
-        );
-        let times = self.times_of(order.order, received, &ruling.deeds);
-        let now = self.clock.read().now;
-        Ok(Ok(Answer::Obeyed(Obeyed {
-            order: order.order,
-            seq: order.seq,
-            order_sha256: envelope.sha256(),
-            result: ruling.result,
-            received_ago_ms: now.millis_since(times.received),
-            acted_ago_ms: now.millis_since(times.acted),
-        })))
-    }
-
-    /// When the order came first and was acted on last: one that comes again and changes nothing
-    /// keeps its times.
-    fn times_of(&mut self, order: OrderId, received: Boottime, deeds: &[Deed]) -> Times {
-        let before = self
-            .times
-            .iter()
-            .find(|times| times.order == order)
-            .copied();
-        let times = match before {
-            Some(before) if deeds.is_empty() => return before,
-            Some(before) => before,
-            None => Times {
-                order,
-                received,
-                acted: received,
-            },
-        };
-        let times = Times {
-            acted: self.clock.read().now,
-            ..times
-        };
-        self.times.retain(|times| times.order != order);
-        while self.times.len() >= limits::OUTCOMES {
-            self.times.pop_front();
-        }
-        self.times.push_back(times);
-        times
-    }
-
-    /// Does what was decided.
-    fn perform(&mut self, deeds: &[Deed], said: &mut Vec<FromGate>) -> Result<(), GateError> {
-        for deed in deeds {
-            match *deed {
-                Deed::Open(showing) => {
-                    if let Err(error) = self.picture.open(showing) {
-                        // Nothing runs; the visit is over before it began.
-                        self.machine.end(EndReason::VideoEnded);
-                        return Err(error.into());
-                    }
-                    tracing::info!(session.id = %showing.session, "Opened");
-                }
-                Deed::Prolong(until) => {
-                    if let Err(error) = self.picture.prolong(until) {
-                        // A guardian that cannot be told anything guards nothing.
-                        self.close(EndReason::VideoEnded, said)?;
-                        return Err(error.into());
-                    }
-                }
-                Deed::Close { session, reason } => {
-                    self.picture.close()?;
-                    let at = self.clock.read().now;
-                    tracing::info!(session.id = %session, reason = reason.as_str(), "Closed");
-                    said.push(FromGate::Event(Event::Closed {
-                        session,
-                        reason,
-                        at,
-                    }));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes sure that a latch is on the disk.
-    fn write_latch(&mut self, latch: &Latch) -> Result<(), StoreError> {
-        if self.on_disk.as_ref() == Some(latch) {
-            return Ok(());
-        }
-        // One that is sealed stays on the disk as it was found.
-        if let Latch::Kept(holds) = latch {
-            self.on_disk = None;
-            self.store.save_latch(holds)?;
-        }
-        self.on_disk = Some(latch.clone());
-        Ok(())
-    }
-
-    /// Reads who we are, and makes the latch ours.
-    fn read_identity(&mut self) -> Result<Identity, IdentityError> {
-        let identity = Identity::load(&self.files.identity, self.files.writers)?;
-        self.identity = Some(identity.clone());
-        Ok(identity)
-    }
-
-    /// Who we are, or were when that could last be told: closing must not depend on a file.
-    fn known_identity(&mut self) -> Option<Identity> {
-        match self.read_identity() {
-            Ok(identity) => Some(identity),
-            Err(error) => {
-                tracing::error!(error = on_one_line(&error), "Who we are cannot be read");
-                self.identity.clone()
-            }
-        }
-    }
-
-    /// Makes sure that the latch is this laptop's.
-    fn bind_latch(&mut self, identity: &Identity) -> Result<(), StoreError> {
-        let owner = Owner {
-            device: identity.device,
-            generation: identity.generation,
-        };
-        if let Some(latch) = self.machine.latch_of(owner) {
-            if let Some(seal) = latch.seal() {
-                tracing::error!(%seal, "The latch is closed for good; nothing will open");
-            }
-            self.write_latch(&latch)?;
-            self.machine.bind(latch);
-        }
-        Ok(())
     }
 
     fn told_of_visit(&self) -> Result<Opened, Refusal> {

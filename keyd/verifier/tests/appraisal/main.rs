@@ -9,11 +9,15 @@
     reason = "a test may stop at the first surprise, and says what it skipped"
 )]
 
+mod activation_evidence;
 mod activations;
 mod credentials;
 mod endorsement_keys;
+mod endorsement_paths;
+mod endorsement_templates;
 mod event_logs;
 mod forge;
+mod genuine_yubikeys;
 mod laptops;
 mod never_panics;
 #[path = "../pem/mod.rs"]

@@ -6,6 +6,7 @@ use crate::metadata::{Dependency, Kind, Metadata, Package};
 const SCHEMAS: &str = "wardkey-schemas";
 const VERIFIER: &str = "wardkey-verifier";
 const ISSUANCE: &str = "wardkey-issuance";
+const EDGE: &str = "wardkey-edge";
 const TOKEN: &str = "wardkey-token";
 const TPM: &str = "wardkey-tpm";
 const GATE: &str = "wardkey-gate";
@@ -22,10 +23,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     (TOKEN, &[SCHEMAS]),
     (TPM, &[SCHEMAS]),
     (GATE, &[SCHEMAS, VERIFIER]),
-    (AGENT, &[SCHEMAS, VERIFIER, TOKEN, TPM, GATE]),
-    (KEYD, &[SCHEMAS, VERIFIER]),
-    (CA, &[SCHEMAS, VERIFIER, ISSUANCE]),
-    (CTL, &[SCHEMAS, TOKEN]),
+    // How programs listen and call; it decides nothing. The gate stays away from all networks.
+    (EDGE, &[SCHEMAS]),
+    (AGENT, &[SCHEMAS, EDGE, VERIFIER, TOKEN, TPM, GATE]),
+    // keyd's service authority certifies keyd's own function keys; its name constraint keeps it from
+    // ever making an identity of a laptop or a person.
+    (KEYD, &[SCHEMAS, EDGE, VERIFIER, ISSUANCE]),
+    (CA, &[SCHEMAS, EDGE, VERIFIER, ISSUANCE]),
+    (CTL, &[SCHEMAS, EDGE, TOKEN]),
     ("xtask", &[]),
 ];
 

@@ -44,10 +44,10 @@ pub(crate) fn run(workspace: &Workspace, supervisor: &mut Supervisor, plan: &Tes
     let mut stopped: Option<Failure> = None;
     for step in STEPS.iter().filter(|step| named(plan, step)) {
         let begun = Instant::now();
-        let outcome = if stopped.is_some() {
-            Outcome::NotReached
-        } else if plan.quick && step.slow && plan.only.is_empty() {
+        let outcome = if plan.quick && step.slow && plan.only.is_empty() {
             Outcome::LeftOut
+        } else if stopped.is_some() {
+            Outcome::NotReached
         } else {
             match run_step(&mut site, step) {
                 Ok(note) => Outcome::Passed(note),

@@ -81,6 +81,10 @@ pub struct Opened {
 }
 
 /// What became of an order: all that a receipt needs but the signature.
+///
+/// A resume that does not convince the gate is refused instead: `ORDER_APPROVAL` is for the receipt
+/// that says so; `HOLD_UNKNOWN` may mean that the stop it lifts has not come yet, so the agent hands
+/// over orders in the order of their places.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Obeyed {

@@ -9,6 +9,7 @@
 mod support;
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::process::ExitStatus;
 use std::time::Instant;
 
@@ -283,6 +284,9 @@ fn a_process_of_another_user_is_sent_away() {
     }
     let laptop = Installation::for_agent(54_321);
     let gate = laptop.start();
+    // The socket is that user's, and nobody else's but root's.
+    let socket = laptop.path("gate.sock").metadata().unwrap();
+    assert_eq!((socket.uid(), socket.mode() & 0o777), (54_321, 0o600));
     let mut root = gate.connect();
     match root.hear().unwrap() {
         FromGate::Answer(Answer::Refused(refusal)) => {

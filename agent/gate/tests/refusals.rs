@@ -2,10 +2,11 @@
 
 mod support;
 
+use serde_json::{Map, Value};
 use support::laptop::{Laptop, Terms, new_session};
 use support::pki::site;
 use support::stage::Stage;
-use wardkey_gate::protocol::{Answer, Request};
+use wardkey_gate::protocol::{Answer, Request, parse_line, to_line};
 use wardkey_schemas::Code;
 use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::challenge::Purpose;
@@ -161,6 +162,33 @@ fn a_lease_needs_the_signature_that_it_names() {
         staff_certificate,
     });
     assert!(!stage.is_open(), "{refusal}");
+}
+
+#[test]
+fn a_lease_without_a_signature_is_no_request_at_all() {
+    type Change = fn(&mut Map<String, Value>);
+    let mut stage = Stage::new();
+    let opening = to_line(&stage.opening()).unwrap();
+    let opening: Value = serde_json::from_slice(&opening).unwrap();
+    assert!(parse_line::<Request>(opening.to_string().as_bytes()).is_ok());
+    let code = |change: Change| {
+        let mut opening = opening.clone();
+        change(opening["open"].as_object_mut().unwrap());
+        parse_line::<Request>(opening.to_string().as_bytes())
+            .unwrap_err()
+            .code()
+    };
+    let changes: [Change; 5] = [
+        |fields| drop(fields.remove("activation")),
+        |fields| drop(fields.insert("activation".to_owned(), Value::Null)),
+        |fields| drop(fields.insert("activation".to_owned(), "".into())),
+        // A lease in the place of the signature.
+        |fields| drop(fields.insert("activation".to_owned(), fields["lease"].clone())),
+        |fields| drop(fields.remove("staff_certificate")),
+    ];
+    for change in changes {
+        assert_eq!(code(change), Code::MessageMalformed);
+    }
 }
 
 #[test]

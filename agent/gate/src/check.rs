@@ -17,6 +17,8 @@ use crate::trusted_file::Writers;
 pub struct Findings {
     /// What is as it should be, one line each.
     pub facts: Vec<String>,
+    /// What is weaker than it could be, one line each.
+    pub warnings: Vec<String>,
     /// What is not, one line each.
     pub problems: Vec<String>,
 }
@@ -82,6 +84,12 @@ pub fn check(path: &Path) -> Findings {
         findings.problems.push(format!(
             "there is no folder for the socket `{}`",
             config.socket.display()
+        ));
+    }
+    if writers.include(config.agent_uid) {
+        findings.warnings.push(format!(
+            "the agent runs as user {}, who can change the files that the gate believes",
+            config.agent_uid
         ));
     }
     check_state_and_guard(&config, &mut findings);

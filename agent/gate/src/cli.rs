@@ -98,6 +98,9 @@ fn tell_problems(config: &Path) -> ExitCode {
     for line in findings.facts {
         let _ = writeln!(out, "ok: {line}");
     }
+    for line in findings.warnings {
+        let _ = writeln!(out, "warning: {line}");
+    }
     for line in &findings.problems {
         let _ = writeln!(out, "error: {line}");
     }
@@ -112,6 +115,8 @@ fn start_log(filter: EnvFilter, json: bool) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
+        // Nobody who reads the log may end the gate by ceasing to.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     if json {
         log.json().init();

@@ -74,6 +74,11 @@ impl Writers {
         }
     }
 
+    /// Whether `user` is one of them.
+    pub const fn include(self, user: u32) -> bool {
+        user == 0 || user == self.gate
+    }
+
     /// Reads a small file, if nobody but the writers can change it or put another in its place.
     ///
     /// # Errors
@@ -148,7 +153,7 @@ impl Writers {
     /// Whether nobody but the writers can change what `metadata` is about.
     fn check(self, path: &Path, metadata: &Metadata) -> Result<(), TrustedFileError> {
         let owner = metadata.uid();
-        if owner != 0 && owner != self.gate {
+        if !self.include(owner) {
             return Err(TrustedFileError::Owner {
                 path: path.to_owned(),
                 owner,

@@ -263,6 +263,21 @@ fn a_renewal_moves_the_end_without_touching_the_program() {
 }
 
 #[test]
+fn a_gate_goes_on_though_nobody_reads_its_log() {
+    let mut laptop = Installation::new("auto");
+    let mut gate = laptop.start_unheard();
+    gate.trust(&laptop.laptop);
+    let nonce = gate.nonce();
+    let terms = laptop.laptop.terms(support::laptop::new_session(), nonce);
+    gate.ask(&laptop.laptop.open(terms));
+    laptop.video.wait_until_up();
+    gate.ask(&Request::Close {
+        reason: EndReason::Staff,
+    });
+    assert_eq!(gate.status().open, None);
+}
+
+#[test]
 fn there_is_one_agent_at_a_time() {
     let mut laptop = Installation::new("auto");
     let (mut gate, _) = laptop.open();
@@ -346,6 +361,8 @@ fn check_tells_what_is_well_and_every_problem() {
     let check = || -> (ExitStatus, String) { laptop.check() };
     let (status, text) = check();
     assert!(status.success(), "{text}");
+    // The test is root, and so is its agent.
+    assert_eq!(text.matches("warning: ").count(), 1, "{text}");
     assert!(
         text.contains("ok: the video program would run in: both"),
         "{text}"

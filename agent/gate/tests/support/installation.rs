@@ -87,15 +87,7 @@ impl Installation {
 
     /// Starts the gate and waits until it listens.
     pub fn start(&self) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wardkey-gate"))
-            .arg("serve")
-            .arg("--config")
-            .arg(self.path("gate.toml"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = self.spawn();
         // Somebody must read the log, or the gate would wait for it one day.
         let log = BufReader::new(child.stderr.take().unwrap());
         let (to, lines) = mpsc::channel();
@@ -115,6 +107,36 @@ impl Installation {
         };
         running.wait_for_line("Closed, and listening");
         running
+    }
+
+    /// Starts the gate, and stops listening to its log once it listens.
+    pub fn start_unheard(&self) -> Running {
+        let mut child = self.spawn();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("Closed, and listening") {
+            line.clear();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the gate ended");
+        }
+        let (_, lines) = mpsc::channel();
+        Running {
+            child,
+            lines,
+            socket: self.path("gate.sock"),
+            client: None,
+        }
+    }
+
+    fn spawn(&self) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_wardkey-gate"))
+            .arg("serve")
+            .arg("--config")
+            .arg(self.path("gate.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     /// Runs `wardkey-gate check` on these settings.

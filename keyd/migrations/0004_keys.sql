@@ -13,7 +13,7 @@ create table staff_key (
     person_id blob not null references person (person_id),
     serial bigint not null,
     firmware text not null,
-    form_factor bigint not null,
+    form_factor text not null,
     revoked bigint not null default 0 check (revoked in (0, 1)),
     holds bigint not null default 0 check (holds >= 0),
     drains bigint not null default 0 check (drains >= 0),

@@ -9,7 +9,7 @@ create table registration (
     request text not null,
     subject blob not null,
     generation bigint,
-    nonce_hash blob not null,
+    nonce blob not null,
     secret blob,
     ca_nonce blob not null,
     opened_at bigint not null,

@@ -39,6 +39,7 @@ create table reader (
     key blob not null references staff_key (key),
     role text not null,
     reader_key blob not null,
+    reader_key_thumbprint blob not null unique,
     opened_at bigint not null,
     expires_at bigint not null,
     counter bigint not null default 0

@@ -184,11 +184,11 @@ impl Authority {
     fn load(bundle: &VerifiedBundle, keys: &KeyFolder) -> Result<Self, TrustError> {
         let StoredKey { key, .. } = keys.load(keys::AUTHORITY)?;
         let certificate = bundle.bundle().service_authority.as_slice().to_vec();
-        let found = bundle.service_authority().key().thumbprint();
-        let wanted = key.public().thumbprint();
-        if found != wanted {
-            let (found, wanted) = (found.to_string(), wanted.to_string());
-            return Err(TrustError::OtherAuthority { found, wanted });
+        let found = bundle.service_authority().certificate().p256();
+        if found != Some(key.public()) {
+            let named = |key: &PublicKey| key.thumbprint().to_string();
+            let found = found.map_or_else(|| "a key of another kind".to_owned(), named);
+            return Err(TrustError::OtherAuthority { found, wanted: named(key.public()) });
         }
         let issuer =
             Issuer::parse(&certificate).map_err(|error| TrustError::Issue(error.to_string()))?;

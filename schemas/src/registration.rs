@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::SiteCharter;
+use crate::bundle::{BundlePackage, ServiceKeys, SiteCharter};
 use crate::bytes::{Bytes, Nonce, Sha256};
 use crate::enrolment::{LaptopCompletion, LaptopHello};
 use crate::evidence::Credential;
@@ -23,6 +23,18 @@ use crate::time::{Seconds, Timestamp};
 pub struct SiteHello {
     /// The charter.
     pub charter: Jws<SiteCharter>,
+}
+
+/// What ca needs to know of keyd.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteWelcome {
+    /// The site of the charter.
+    pub site: SiteCode,
+    /// The trust bundle in use.
+    pub bundle: BundlePackage,
+    /// The certificates of keyd's function keys.
+    pub service_keys: ServiceKeys,
 }
 
 /// ca opens a registration of a laptop.

@@ -1,6 +1,6 @@
 //! Laptops.
 
-use wardkey_schemas::bytes::{Bytes, Sha256};
+use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::evidence::PcrValue;
 use wardkey_schemas::ids::{DeviceId, Generation, OrderSeq, PersonId, SessionId};
 use wardkey_schemas::key::{PublicKey, Thumbprint};
@@ -8,6 +8,7 @@ use wardkey_schemas::names::{AssetTag, SiteCode};
 use wardkey_schemas::phrase::Phrase;
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Timestamp;
+use wardkey_verifier::tpm::{ClockInfo, Name, QualifiedName};
 
 use super::engine::Tx;
 use super::rows::{Column, bits_to_i64, i64_to_bits, to_i64, to_json};
@@ -22,6 +23,28 @@ pub struct TpmTime {
     pub restart_count: u32,
     /// `clock`, in milliseconds.
     pub clock: u64,
+}
+
+impl From<ClockInfo> for TpmTime {
+    fn from(clock: ClockInfo) -> Self {
+        Self {
+            reset_count: clock.reset_count,
+            restart_count: clock.restart_count,
+            clock: clock.clock_ms,
+        }
+    }
+}
+
+impl From<TpmTime> for ClockInfo {
+    /// What was accepted counts as safe: it was the highest value seen here.
+    fn from(time: TpmTime) -> Self {
+        Self {
+            clock_ms: time.clock,
+            reset_count: time.reset_count,
+            restart_count: time.restart_count,
+            safe: true,
+        }
+    }
 }
 
 /// A laptop as it stands.
@@ -50,7 +73,7 @@ pub struct Device {
     /// Its attestation key.
     pub ak_key: PublicKey,
     /// The qualified name of its attestation key.
-    pub ak_qualified_name: Vec<u8>,
+    pub ak_qualified_name: QualifiedName,
     /// Its device key.
     pub device_key: PublicKey,
     /// Thumbprint of its device key.
@@ -125,7 +148,7 @@ impl TryFrom<DeviceRow> for Device {
             order_seq: OrderSeq::new(column("order_seq").number(row.d_order_seq)?),
             ek: column("ek_sha256").fixed(&row.d_ek_sha256)?,
             ak_key: column("ak_key").key(&row.d_ak_key)?,
-            ak_qualified_name: row.d_ak_qualified_name,
+            ak_qualified_name: column("ak_qualified_name").fixed(&row.d_ak_qualified_name)?,
             device_key: column("device_key").key(&row.d_device_key)?,
             device_key_thumbprint: column("device_key_thumbprint")
                 .fixed(&row.d_device_key_thumbprint)?,
@@ -156,11 +179,11 @@ pub struct EnrolledDevice {
     /// SHA-256 of its EK's public area.
     pub ek: Sha256,
     /// The name of its attestation key.
-    pub ak_name: Bytes,
+    pub ak_name: Name,
     /// Its attestation key.
     pub ak_key: PublicKey,
     /// The qualified name of its attestation key.
-    pub ak_qualified_name: Vec<u8>,
+    pub ak_qualified_name: QualifiedName,
     /// Its device key.
     pub device_key: PublicKey,
     /// The quoted register values.
@@ -348,9 +371,9 @@ impl Tx {
             device.asset.as_str(),
             i64::from(device.generation.number()),
             device.ek.as_bytes().as_slice(),
-            device.ak_name.as_slice(),
+            device.ak_name.as_bytes().as_slice(),
             device.ak_key.point().as_slice(),
-            device.ak_qualified_name.as_slice(),
+            device.ak_qualified_name.as_bytes().as_slice(),
             device.device_key.point().as_slice(),
             device.device_key.thumbprint().as_bytes().as_slice(),
             baseline.as_str(),
@@ -393,9 +416,9 @@ impl Tx {
             device.asset.as_str(),
             i64::from(device.generation.number()),
             device.ek.as_bytes().as_slice(),
-            device.ak_name.as_slice(),
+            device.ak_name.as_bytes().as_slice(),
             device.ak_key.point().as_slice(),
-            device.ak_qualified_name.as_slice(),
+            device.ak_qualified_name.as_bytes().as_slice(),
             device.device_key.point().as_slice(),
             device.device_key.thumbprint().as_bytes().as_slice(),
             baseline.as_str(),

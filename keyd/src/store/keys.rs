@@ -118,7 +118,7 @@ pub struct EnrolledKey {
     /// The token's firmware.
     pub firmware: Firmware,
     /// The token's form factor, as attested.
-    pub form_factor: u8,
+    pub form_factor: &'static str,
     /// The site.
     pub site: SiteCode,
     /// The role at that site.
@@ -294,7 +294,7 @@ impl Tx {
             enrolled.person.as_bytes().as_slice(),
             i64::from(enrolled.serial.number()),
             firmware.as_str(),
-            i64::from(enrolled.form_factor),
+            enrolled.form_factor,
             now.millis()
         )?;
         // Only the same person's same key may be certified at a second site, and only unstopped.

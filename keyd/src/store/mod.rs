@@ -34,6 +34,7 @@ pub mod work;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use wardkey_schemas::Refusal;
 use wardkey_schemas::ids::DeviceId;
 
 pub use self::engine::{DatabaseUrl, Tx};
@@ -66,6 +67,12 @@ pub enum StoreError {
         /// The column.
         column: &'static str,
     },
+    /// The work came to a no half way: nothing of it is written.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// Something else that the work needs failed; nothing of the work is written.
+    #[error("something that the change needs has failed")]
+    Outside(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// More works wait than the service takes on.
     #[error("too many changes are waiting to be written")]
     Busy,

@@ -28,26 +28,26 @@ pub struct Reader {
 }
 
 impl Store {
-    /// The permission with this number, unless its person's key has been stopped since.
+    /// The permission of this reader key, unless its person's key has been stopped since.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn find_reader(&self, id: ReaderId) -> Result<Option<Reader>, StoreError> {
+    pub async fn find_reader_by_key(&self, reader_key: Thumbprint) -> Result<Option<Reader>, StoreError> {
         let row = read_optional!(
             self,
-            (String, Vec<u8>, String, Vec<u8>, i64),
-            "select r.site, r.key, r.role, r.reader_key, r.expires_at from reader r \
+            (Vec<u8>, String, Vec<u8>, String, Vec<u8>, i64),
+            "select r.reader_id, r.site, r.key, r.role, r.reader_key, r.expires_at from reader r \
              join staff_key k on k.key = r.key \
              join key_grant g on g.key = r.key and g.site = r.site \
-             where r.reader_id = $1 and k.revoked = 0 and k.holds = 0 and k.drains = 0 \
+             where r.reader_key_thumbprint = $1 and k.revoked = 0 and k.holds = 0 and k.drains = 0 \
              and g.state = 'active' and g.role = r.role",
-            id.as_bytes().as_slice()
+            reader_key.as_bytes().as_slice()
         )?;
         let column = |name| Column("reader", name);
-        row.map(|(site, key, role, reader_key, expires_at)| {
+        row.map(|(id, site, key, role, reader_key, expires_at)| {
             Ok(Reader {
-                id,
+                id: column("reader_id").fixed(&id)?,
                 site: column("site").text(&site)?,
                 key: column("key").fixed(&key)?,
                 role: column("role").text(&role)?,
@@ -68,13 +68,14 @@ impl Tx {
     pub async fn insert_reader(&mut self, reader: &Reader, now: Timestamp) -> Result<(), StoreError> {
         execute!(
             self,
-            "insert into reader (reader_id, site, key, role, reader_key, opened_at, expires_at) \
-             values ($1, $2, $3, $4, $5, $6, $7)",
+            "insert into reader (reader_id, site, key, role, reader_key, reader_key_thumbprint, \
+             opened_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8)",
             reader.id.as_bytes().as_slice(),
             reader.site.as_str(),
             reader.key.as_bytes().as_slice(),
             reader.role.as_str(),
             reader.reader_key.point().as_slice(),
+            reader.reader_key.thumbprint().as_bytes().as_slice(),
             now.millis(),
             reader.expires_at.millis()
         )?;

@@ -56,8 +56,8 @@ pub struct Registration {
     pub subject: [u8; 16],
     /// For a laptop: which enrolment.
     pub generation: Option<Generation>,
-    /// SHA-256 of keyd's nonce.
-    pub nonce: Sha256,
+    /// keyd's nonce: of no use without the lead's signature and the laptop's TPM.
+    pub nonce: Nonce,
     /// For an open registration of a laptop: keyd's secret.
     pub secret: Option<[u8; 32]>,
     /// ca's nonce.
@@ -86,7 +86,7 @@ struct Row {
     request: String,
     subject: Vec<u8>,
     generation: Option<i64>,
-    nonce_hash: Vec<u8>,
+    nonce: Vec<u8>,
     secret: Option<Vec<u8>>,
     ca_nonce: Vec<u8>,
     expires_at: i64,
@@ -122,7 +122,7 @@ impl TryFrom<Row> for Registration {
                 .generation
                 .map(|number| column("generation").number(number).map(Generation::new))
                 .transpose()?,
-            nonce: column("nonce_hash").fixed(&row.nonce_hash)?,
+            nonce: column("nonce").fixed(&row.nonce)?,
             secret: row.secret.map(secret).transpose()?,
             ca_nonce: column("ca_nonce").fixed(&row.ca_nonce)?,
             expires_at: column("expires_at").time(row.expires_at)?,
@@ -152,7 +152,7 @@ impl Store {
             self,
             Row,
             "select registration_id, site, enrolment_id, stage, request, subject, generation, \
-             nonce_hash, secret, ca_nonce, expires_at, certificates \
+             nonce, secret, ca_nonce, expires_at, certificates \
              from registration where site = $1 and registration_id = $2",
             site.as_str(),
             id.as_bytes().as_slice()
@@ -176,7 +176,7 @@ impl Tx {
         let rows = execute!(
             self,
             "insert into registration (registration_id, site, enrolment_id, kind, stage, request, \
-             subject, generation, nonce_hash, secret, ca_nonce, opened_at, expires_at) \
+             subject, generation, nonce, secret, ca_nonce, opened_at, expires_at) \
              values ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, $11, $12) \
              on conflict do nothing",
             registration.id.as_bytes().as_slice(),

@@ -279,6 +279,27 @@ impl Tx {
         Ok(())
     }
 
+    /// Whether a room of a site is open, inside the transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn room_is_open(
+        &mut self,
+        room: RoomId,
+        site: &SiteCode,
+    ) -> Result<bool, StoreError> {
+        let row = fetch!(
+            self,
+            fetch_optional,
+            (i64,),
+            "select opened_at from room where room_id = $1 and site = $2 and closed_at is null",
+            room.as_bytes().as_slice(),
+            site.as_str()
+        )?;
+        Ok(row.is_some())
+    }
+
     /// Ends what stands in the way of a new visit and can no longer run: an earlier visit on the
     /// same laptop (its gate has forgotten it, or it would not ask), and a visit with the same key
     /// whose time is over.

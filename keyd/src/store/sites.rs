@@ -158,4 +158,26 @@ impl Tx {
         )?;
         Ok(rows == 1)
     }
+
+    /// Whether a charter's first key was certified by the right of the charter.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn is_first_key(
+        &mut self,
+        charter: CharterId,
+        key: Thumbprint,
+    ) -> Result<bool, StoreError> {
+        let row = fetch!(
+            self,
+            fetch_optional,
+            (i64,),
+            "select used_at from first_key \
+             where charter_id = $1 and key = $2 and used_at is not null",
+            charter.as_bytes().as_slice(),
+            key.as_bytes().as_slice()
+        )?;
+        Ok(row.is_some())
+    }
 }

@@ -244,7 +244,7 @@ impl Task {
                 }
             }
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), works = group.len(), "A group of works failed");
+                tracing::debug!(error = %Chain(&error), works = group.len(), "A group starts over");
                 for work in group {
                     self.write_alone(work).await;
                 }
@@ -261,7 +261,9 @@ impl Task {
             }
             result = self.attempt(&mut alone).await;
         }
-        if let Err(error) = &result {
+        if let Err(error) = &result
+            && !matches!(error, StoreError::Refused(_))
+        {
             tracing::error!(error = %Chain(error), "A work could not be written");
         }
         let [work] = alone;

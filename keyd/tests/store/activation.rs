@@ -307,11 +307,11 @@ async fn a_reader_counts_upwards_and_dies_with_its_persons_key() {
             }
         }));
         assert_eq!(counted, [true, false, false, true]);
-        let found = store.find_reader(id).await.unwrap().unwrap();
+        let found = store.find_reader_by_key(reader_key.thumbprint()).await.unwrap().unwrap();
         assert_eq!((found.role, found.reader_key), (Role::Lead, reader_key));
         let thumbprint = lead.key.thumbprint();
         write_work!(store, |tx| async move { tx.revoke_key(thumbprint).await }).unwrap();
-        assert!(store.find_reader(id).await.unwrap().is_none());
+        assert!(store.find_reader_by_key(reader_key.thumbprint()).await.unwrap().is_none());
     })
     .await;
 }

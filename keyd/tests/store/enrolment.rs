@@ -182,7 +182,7 @@ fn registration() -> NewRegistration {
             request: "{}".to_owned(),
             subject: [3; 16],
             generation: Some(Generation::FIRST),
-            nonce: Sha256::of(b"nonce"),
+            nonce: Nonce::new([5; 32]),
             secret: Some([7; 32]),
             ca_nonce: Nonce::new([4; 32]),
             expires_at: now().plus(Seconds::new(120)),

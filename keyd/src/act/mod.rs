@@ -1,0 +1,262 @@
+//! What people do, by a signature of their security key (architecture §6.9).
+//!
+//! Each act is one work: it takes the nonce first, looks again at what it changes, changes it, and
+//! writes the entry. Stops go through the kill lane.
+//!
+//! # Where to start
+//!
+//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`resume`],
+//! [`end`] or [`reader`].
+
+pub mod confirm;
+pub mod end;
+pub mod reader;
+pub mod resume;
+pub mod stop;
+
+use std::sync::Arc;
+
+use wardkey_edge::problem::No;
+use wardkey_schemas::action::{Act, ActionAnswer, ActionChallenge, Outcome, OrderSent};
+use wardkey_schemas::bytes::Nonce;
+use wardkey_schemas::ids::{OrderId, SessionId};
+use wardkey_schemas::jws::SigningError;
+use wardkey_schemas::order::{Command, Order, SignedAct};
+use wardkey_schemas::time::Timestamp;
+use wardkey_schemas::{Code, Refusal};
+
+use crate::app::App;
+use crate::authority::{self, May};
+use crate::caller::refusal_detail;
+use crate::failure::Failure;
+use crate::signers::Signers;
+use crate::store::approvals::Signatory;
+use crate::store::audit::{Actor, Draft, Object};
+use crate::store::challenges::NonceUse;
+use crate::store::devices::Device;
+use crate::store::{Committed, Lane, StoreError, Tx, Work};
+use crate::{clock, random};
+
+/// A person's act, verified and permitted, on its way to be done.
+#[derive(Clone, Debug)]
+pub(crate) struct Permitted {
+    pub(crate) by: Signatory,
+    pub(crate) site: wardkey_schemas::names::SiteCode,
+    pub(crate) nonce: Nonce,
+    pub(crate) now: Timestamp,
+}
+
+impl Permitted {
+    /// The entry of this act; `detail` adds what was done.
+    pub(crate) fn draft(
+        &self,
+        event: &'static str,
+        object: Object,
+        detail: serde_json::Value,
+    ) -> Draft {
+        Draft {
+            at: self.now,
+            site: self.site.clone(),
+            event,
+            actor: Actor::Key(self.by.key),
+            object,
+            code: None,
+            detail: serde_json::json!({ "act": self.by.act.action.sha256(), "did": detail }),
+        }
+    }
+
+    /// Takes the act's nonce; the first step of every act.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Refused`] if it was not given out, was used, or is too old.
+    pub(crate) async fn take_nonce(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let wanted = "a fresh nonce of this service";
+        let refuse = |code, found| Err(StoreError::Refused(Box::new(Refusal::new(code, found, wanted))));
+        match tx.consume_action_nonce(&self.nonce, self.now).await? {
+            NonceUse::Fresh => Ok(()),
+            NonceUse::Unknown => refuse(Code::NonceUnknown, "a nonce nobody gave out"),
+            NonceUse::Used => refuse(Code::NonceUsed, "a nonce that was used"),
+            NonceUse::Expired => refuse(Code::NonceExpired, "a nonce that waited too long"),
+        }
+    }
+}
+
+/// A no that takes back everything the work has written.
+pub(crate) fn refuse<T>(refusal: Refusal) -> Result<T, StoreError> {
+    Err(StoreError::Refused(Box::new(refusal)))
+}
+
+impl App {
+    /// Gives a nonce for one act.
+    ///
+    /// # Errors
+    ///
+    /// Faults only.
+    pub async fn challenge_person(&self) -> Result<ActionChallenge, No> {
+        let given = async {
+            let now = clock::now();
+            let nonce = random::nonce()?;
+            let expires_in = self.policy.nonce_waits;
+            let work = GiveNonce { nonce, now, expires_at: now.plus(expires_in) };
+            self.store.write(Lane::Ordinary, work).await?;
+            Ok(ActionChallenge { nonce, expires_in })
+        };
+        given.await.map_err(|failure: Failure| failure.into_answer("give a nonce to a person"))
+    }
+
+    /// Does what a person has signed.
+    ///
+    /// # Errors
+    ///
+    /// A refusal; a known person's is on record.
+    pub async fn act(self: &Arc<Self>, body: SignedAct) -> Result<ActionAnswer, No> {
+        let now = clock::now();
+        let doing = "do what a person signed";
+        let (act, key) = self
+            .open_from_person(&body, now)
+            .await
+            .map_err(|failure| failure.into_answer(doing))?;
+        let permitted = Permitted {
+            by: Signatory {
+                key: key.key,
+                person: key.person,
+                role: act.person().role(),
+                act: body,
+            },
+            site: act.site().clone(),
+            nonce: act.action().nonce,
+            now,
+        };
+        match self.dispatch(&permitted, act.action().act.clone()).await {
+            Ok((outcome, committed)) => {
+                metrics::counter!("wardkey_acts_total", "act" => act.action().act.as_str())
+                    .increment(1);
+                let leaf = committed.leaf().map_err(|error| No::fault(&error, doing))?;
+                Ok(ActionAnswer { outcome, leaf, committed_at: committed.at })
+            }
+            Err(Failure::Refused(refusal)) => {
+                let failure = self.record_no(&permitted, &act.action().act, refusal).await;
+                Err(failure.into_answer(doing))
+            }
+            Err(failure) => Err(failure.into_answer(doing)),
+        }
+    }
+
+    async fn dispatch(
+        self: &Arc<Self>,
+        permitted: &Permitted,
+        act: Act,
+    ) -> Result<(Outcome, Committed), Failure> {
+        let role = permitted.by.role;
+        let may = authority::may_act(role, &act);
+        if may == May::No {
+            return Err(authority::not_permitted(role, act.as_str()).into());
+        }
+        match act {
+            Act::ConfirmLaptop { device, asset, phrase } => {
+                self.confirm_laptop(permitted, device, asset, phrase).await
+            }
+            Act::ConfirmKey { key, phrase } => self.confirm_key(permitted, key, phrase).await,
+            Act::Stop { target, class, mode, note } => {
+                self.stop(permitted, target, class, mode, note).await
+            }
+            Act::Resume { target, holds, request, note: _ } => {
+                self.resume(permitted, target, holds, request).await
+            }
+            Act::Revoke { target, note } => self.revoke(permitted, target, note).await,
+            Act::EndSession { session, note: _ } => {
+                self.end_by_person(permitted, session, may == May::Own).await
+            }
+            Act::OpenReader { reader_key, lasts } => {
+                self.open_reader(permitted, reader_key, lasts).await
+            }
+        }
+    }
+
+    /// Records that a person was told no.
+    async fn record_no(&self, permitted: &Permitted, act: &Act, refusal: Refusal) -> Failure {
+        let draft = Draft {
+            code: Some(refusal.code()),
+            detail: serde_json::json!({
+                "act": act.as_str(),
+                "refusal": refusal_detail(&refusal),
+            }),
+            ..permitted.draft("act.refused", object_of(act), serde_json::Value::Null)
+        };
+        match self.store.write(Lane::Ordinary, crate::caller::Record(draft)).await {
+            Ok(_) => Failure::Recorded(refusal),
+            Err(error) => error.into(),
+        }
+    }
+}
+
+fn object_of(act: &Act) -> Object {
+    use wardkey_schemas::action::Target;
+    match act {
+        Act::ConfirmLaptop { device, .. } => Object::Laptop(*device),
+        Act::ConfirmKey { key, .. } => Object::Key(*key),
+        Act::Stop { target, .. } | Act::Resume { target, .. } | Act::Revoke { target, .. } => {
+            match target {
+                Target::Laptop { device } => Object::Laptop(*device),
+                Target::Key { key } => Object::Key(*key),
+            }
+        }
+        Act::EndSession { session, .. } => Object::Session(*session),
+        Act::OpenReader { .. } => Object::Site,
+    }
+}
+
+/// Signs and writes one order to a laptop, inside the transaction that decides it.
+pub(crate) async fn give_order(
+    tx: &mut Tx,
+    signers: &Signers,
+    device: &Device,
+    command: Command,
+    now: Timestamp,
+) -> Result<OrderSent, StoreError> {
+    let order = Order {
+        order: OrderId::from_random(random::bytes().map_err(outside)?),
+        seq: tx.next_order_seq(device.id).await?,
+        device: device.id,
+        device_key: device.device_key_thumbprint,
+        generation: device.generation,
+        command,
+        server_time: now,
+    };
+    let envelope = signers.order(&order).map_err(|error: SigningError| outside(error))?;
+    tx.insert_order(&order, &envelope, &device.site, now).await?;
+    Ok(OrderSent { device: device.id, seq: order.seq })
+}
+
+/// A fault that is not the database's, inside a work.
+pub(crate) fn outside(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Outside(Box::new(error))
+}
+
+/// Tells a laptop to end a visit, and ends it here at once.
+pub(crate) async fn end_by_order(
+    tx: &mut Tx,
+    signers: &Signers,
+    device: &Device,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<OrderSent, StoreError> {
+    let reason = wardkey_schemas::session::EndReason::Stopped;
+    tx.end_session(session, reason, now).await?;
+    give_order(tx, signers, device, Command::EndSession { session }, now).await
+}
+
+struct GiveNonce {
+    nonce: Nonce,
+    now: Timestamp,
+    expires_at: Timestamp,
+}
+
+impl Work for GiveNonce {
+    type Out = ();
+
+    async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.insert_action_nonce(&self.nonce, self.now, self.expires_at).await
+    }
+}

@@ -1,0 +1,448 @@
+//! Activation (blueprint P4 and P5): judged on one reading of the rows, decided in one transaction.
+//!
+//! The transaction takes the nonce, then the laptop's row, then the key's, each as it was judged;
+//! then it writes the visit, the lease and the entry (architecture §6.7). If any of them has moved
+//! since, the answer is no, and the record says why.
+
+use std::sync::Arc;
+
+use wardkey_edge::problem::No;
+use wardkey_schemas::action::Target;
+use wardkey_schemas::activation::{ActivationBody, ActivationRequest, LeaseAnswer};
+use wardkey_schemas::challenge::Purpose;
+use wardkey_schemas::ids::{LeaseId, SessionId};
+use wardkey_schemas::jws::{Jws, Opened};
+use wardkey_schemas::lease::Lease;
+use wardkey_schemas::time::Timestamp;
+use wardkey_schemas::{Code, Refusal};
+use wardkey_verifier::appraise::{
+    AppraisedActivation, EnrolledDevice, IssuedChallenge, LogEvidence, appraise_activation,
+};
+use wardkey_verifier::envelope;
+use wardkey_verifier::event_log::KnownLog;
+use wardkey_verifier::person::VerifiedPerson;
+use wardkey_verifier::tpm::{AkIdentity, PcrSet};
+
+use crate::app::App;
+use crate::caller::refusal_detail;
+use crate::failure::Failure;
+use crate::leasing::{self, Fresh, Visit};
+use crate::standing::{self, For};
+use crate::store::audit::{Actor, Draft, Object};
+use crate::store::challenges::{ActivationContext, StoredChallenge};
+use crate::store::sessions::{GivenLease, NewSession, Session};
+use crate::store::{Lane, StoreError, Tx, Work};
+use crate::{clock, random};
+
+impl App {
+    /// Answers an activation.
+    ///
+    /// # Errors
+    ///
+    /// A refusal, signed once the laptop is known.
+    pub async fn activate(&self, body: ActivationBody) -> Result<LeaseAnswer, No> {
+        let now = clock::now();
+        let doing = "activate a visit";
+        let context = match self.store.activation_context(body.challenge).await {
+            Ok(Some(context)) => context,
+            Ok(None) => {
+                let wanted = "a challenge that this service gave out";
+                let refusal = Refusal::new(Code::NonceUnknown, body.challenge, wanted);
+                return Err(Failure::from(refusal).into_answer(doing));
+            }
+            Err(error) => return Err(Failure::from(error).into_answer(doing)),
+        };
+        let opened = envelope::open(&body.request, &context.device.device_key)
+            .map_err(|refusal| Failure::from(refusal).into_answer(doing))?;
+        let nonce = opened.message().nonce;
+        let device = context.device.clone();
+        match self.open_visit(context, &opened, body.event_log.as_ref(), now).await {
+            Ok(lease) => {
+                metrics::counter!("wardkey_activations_total").increment(1);
+                Ok(LeaseAnswer { lease })
+            }
+            Err(failure) => {
+                Err(self.deny(&device, nonce, failure, doing, "activation.refused").await)
+            }
+        }
+    }
+
+    async fn open_visit(
+        &self,
+        context: ActivationContext,
+        opened: &Opened<ActivationRequest>,
+        sent_log: Option<&wardkey_schemas::bytes::Bytes>,
+        now: Timestamp,
+    ) -> Result<Jws<Lease>, Failure> {
+        let challenge = &context.challenge;
+        let judged = match self.judge(&context, opened, sent_log.map(AsRef::as_ref), now) {
+            Ok(judged) => judged,
+            // One try for each challenge: a second one would be a chance to guess.
+            Err(refusal) => return Err(self.spend(&context, refusal, now).await?),
+        };
+        self.require_standing(&context.device, use_for(challenge.purpose)).await?;
+        let running = match challenge.purpose {
+            Purpose::Activate => None,
+            Purpose::Extend { session } => Some(self.running(session, &context).await?),
+        };
+        let (session, lease) = self.plan(&context, &judged, running.as_ref(), now)?;
+        let envelope = session.lease.text.clone();
+        let log = match (judged.replayed(), sent_log) {
+            (Some(replayed), Some(bytes)) => {
+                Some((bytes.as_slice().to_vec(), replayed.values()))
+            }
+            _ => None,
+        };
+        let detail = serde_json::json!({
+            "session": session.id,
+            "room": session.room,
+            "staff_key": session.key,
+            "certificate": session.certificate,
+            "activation": session.activation,
+            "quote": judged.quote(),
+            "event_log": challenge.event_log,
+            "lease": lease.jti,
+            "hard_end": session.hard_end,
+        });
+        let work = Activate {
+            context: Arc::new(context),
+            session,
+            extends: running.map(|running| running.seq),
+            log,
+            detail,
+            now,
+        };
+        let (outcome, _) = self.store.write(Lane::Ordinary, work).await?;
+        outcome.map_err(Failure::Recorded)?;
+        Jws::parse(envelope).map_err(Failure::fault)
+    }
+
+    /// Everything that can be judged without writing.
+    fn judge(
+        &self,
+        context: &ActivationContext,
+        opened: &Opened<ActivationRequest>,
+        sent_log: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<AppraisedActivation, Refusal> {
+        let (challenge, device) = (&context.challenge, &context.device);
+        require_fresh(challenge, opened, now)?;
+        App::require_same_device(device, challenge.device, challenge.generation)?;
+        let trust = self.trust();
+        let person = VerifiedPerson::verify(&context.certificate, &trust.bundle, now)?;
+        let pcrs = PcrSet::new(&challenge.pcrs).ok_or_else(|| {
+            Refusal::new(Code::QuotePcrs, "no registers", "the registers of the policy")
+        })?;
+        let known = context.replayed.as_ref().map(|values| KnownLog {
+            sha256: challenge.event_log,
+            values: values.clone(),
+        });
+        let issued = IssuedChallenge {
+            challenge: challenge.id,
+            nonce: opened.message().nonce,
+            gate_nonce: challenge.gate_nonce,
+            purpose: challenge.purpose,
+            room: challenge.room,
+            staff_certificate: challenge.certificate,
+            event_log: challenge.event_log,
+            pcrs,
+        };
+        let enrolled = EnrolledDevice {
+            device: device.id,
+            generation: device.generation,
+            site: &device.site,
+            device_key: device.device_key_thumbprint,
+            ak: AkIdentity { key: device.ak_key, qualified_name: device.ak_qualified_name },
+            baseline: &device.baseline,
+            last_clock: device.tpm.into(),
+        };
+        let log = LogEvidence::new(sent_log, known.as_ref())?;
+        appraise_activation(opened, &issued, &enrolled, &person, log)
+    }
+
+    /// Spends a challenge whose answer was refused, and records the refusal with it.
+    async fn spend(
+        &self,
+        context: &ActivationContext,
+        refusal: Refusal,
+        now: Timestamp,
+    ) -> Result<Failure, Failure> {
+        let draft = refused(context, &refusal, now);
+        let work = Spend { challenge: context.challenge.id, draft, now };
+        self.store.write(Lane::Ordinary, work).await?;
+        Ok(Failure::Recorded(refusal))
+    }
+
+    async fn running(
+        &self,
+        id: SessionId,
+        context: &ActivationContext,
+    ) -> Result<Session, Failure> {
+        let session = self.store.find_session(id).await?;
+        let session = session.filter(|session| session.device.id == context.device.id);
+        let session = session.ok_or_else(|| {
+            Refusal::new(Code::SessionUnknown, id, "a visit on this laptop")
+        })?;
+        if let Some(at) = session.ended_at {
+            let found = format!("ended at {at}");
+            return Err(Refusal::new(Code::SessionEnded, found, "a running visit").into());
+        }
+        Ok(session)
+    }
+
+    /// The visit as it will be written, and its lease.
+    fn plan(
+        &self,
+        context: &ActivationContext,
+        judged: &AppraisedActivation,
+        running: Option<&Session>,
+        now: Timestamp,
+    ) -> Result<(NewSession, Lease), Failure> {
+        let (challenge, device) = (&context.challenge, &context.device);
+        let (id, seq, hard_end) = match running {
+            None => {
+                let id = SessionId::from_random(random::bytes()?);
+                (id, 0, leasing::first_hard_end(&self.policy, now))
+            }
+            Some(running) => {
+                if judged.clock().reset_count != running.anchor.reset_count {
+                    return Err(Refusal::new(
+                        Code::TpmResetInSession,
+                        format!("reset counter {}", judged.clock().reset_count),
+                        running.anchor.reset_count,
+                    )
+                    .into());
+                }
+                let end = leasing::extended_hard_end(&self.policy, running.hard_end, now);
+                (running.id, running.seq.saturating_add(1), end)
+            }
+        };
+        let trust = self.trust();
+        let visit = Visit {
+            realm: trust.bundle.realm(),
+            site: &device.site,
+            device: device.id,
+            generation: device.generation,
+            device_key: device.device_key_thumbprint,
+            session: id,
+            room: challenge.room,
+            staff_key: judged.staff_key(),
+            activation: judged.activation(),
+            reset_count: judged.clock().reset_count,
+            hard_end,
+            last_order: device.order_seq,
+        };
+        let fresh = Fresh {
+            id: LeaseId::from_random(random::bytes()?),
+            gate_nonce: challenge.gate_nonce,
+            renew_nonce: random::nonce()?,
+        };
+        let lease = leasing::lease(&visit, seq, fresh, &self.policy, now);
+        let given = GivenLease {
+            text: self.signers.lease(&lease)?.as_str().to_owned(),
+            renew_nonce: fresh.renew_nonce,
+            cannot_run_past: leasing::cannot_run_past(&lease),
+        };
+        let session = NewSession {
+            id,
+            site: device.site.clone(),
+            device: device.id,
+            generation: device.generation,
+            key: judged.staff_key(),
+            room: challenge.room,
+            activation: judged.activation(),
+            certificate: challenge.certificate,
+            hard_end,
+            lease: given,
+            tpm: judged.clock().into(),
+        };
+        Ok((session, lease))
+    }
+}
+
+const fn use_for(purpose: Purpose) -> For {
+    match purpose {
+        Purpose::Activate => For::Starting,
+        Purpose::Extend { .. } => For::GoingOn,
+    }
+}
+
+/// The nonce is the one that was handed out, in time, and not spent.
+fn require_fresh(
+    challenge: &StoredChallenge,
+    opened: &Opened<ActivationRequest>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if let Some(at) = challenge.consumed_at {
+        return Err(Refusal::new(Code::NonceUsed, format!("spent at {at}"), "a fresh challenge"));
+    }
+    if now >= challenge.expires_at {
+        let found = format!("answered at {now}");
+        return Err(Refusal::new(Code::NonceExpired, found, format!("by {}", challenge.expires_at)));
+    }
+    if opened.message().nonce.sha256() != challenge.nonce {
+        return Err(Refusal::new(Code::ContextNonce, "another nonce", "the challenge's nonce"));
+    }
+    // The log is sent exactly when it was wanted: what is sent unasked is not looked at.
+    Ok(())
+}
+
+fn refused(context: &ActivationContext, refusal: &Refusal, now: Timestamp) -> Draft {
+    Draft {
+        at: now,
+        site: context.device.site.clone(),
+        event: "activation.refused",
+        actor: Actor::Key(context.key.key),
+        object: Object::Laptop(context.device.id),
+        code: Some(refusal.code()),
+        detail: refusal_detail(refusal),
+    }
+}
+
+struct Spend {
+    challenge: wardkey_schemas::ids::ChallengeId,
+    draft: Draft,
+    now: Timestamp,
+}
+
+impl Work for Spend {
+    type Out = ();
+
+    async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.consume_challenge(self.challenge, self.now).await?;
+        tx.audit(self.draft.clone());
+        Ok(())
+    }
+}
+
+/// The one transaction.
+struct Activate {
+    context: Arc<ActivationContext>,
+    session: NewSession,
+    /// For an extension: the renewal after which it was judged.
+    extends: Option<u32>,
+    /// A log to keep, with its replayed values.
+    log: Option<(Vec<u8>, Vec<wardkey_schemas::evidence::PcrValue>)>,
+    detail: serde_json::Value,
+    now: Timestamp,
+}
+
+impl Work for Activate {
+    type Out = Result<(), Refusal>;
+
+    async fn run(&mut self, tx: &mut Tx) -> Result<Self::Out, StoreError> {
+        let outcome = self.decide(tx).await?;
+        match &outcome {
+            Ok(()) => tx.audit(Draft {
+                at: self.now,
+                site: self.session.site.clone(),
+                event: if self.extends.is_some() { "session.extended" } else { "session.started" },
+                actor: Actor::Key(self.session.key),
+                object: Object::Laptop(self.session.device),
+                code: None,
+                detail: self.detail.clone(),
+            }),
+            Err(refusal) => tx.audit(refused(&self.context, refusal, self.now)),
+        }
+        Ok(outcome)
+    }
+}
+
+impl Activate {
+    async fn decide(&self, tx: &mut Tx) -> Result<Result<(), Refusal>, StoreError> {
+        let context = Arc::clone(&self.context);
+        let (device, key) = (&context.device, &context.key);
+        if !tx.consume_challenge(context.challenge.id, self.now).await? {
+            return Ok(Err(Refusal::new(
+                Code::NonceUsed,
+                "spent a moment ago",
+                "a fresh challenge",
+            )));
+        }
+        let tpm = self.session.tpm;
+        let claimed = match self.extends {
+            None => tx.claim_device_to_start(device.id, device.version, tpm, self.now).await?,
+            Some(_) => tx.claim_device_to_go_on(device.id, device.generation, tpm, self.now).await?,
+        };
+        if !claimed {
+            return self.device_moved(tx).await.map(Err);
+        }
+        if !tx.claim_key_to_start(key.key, key.version, self.now).await? {
+            return self.key_moved(tx).await.map(Err);
+        }
+        if let Some((bytes, values)) = &self.log {
+            tx.insert_event_log(bytes, values, self.now).await?;
+        }
+        match self.extends {
+            None => self.begin(tx).await,
+            Some(seq) => {
+                let extended = tx.extend_session(&self.session, seq, self.now).await?;
+                let refusal = || {
+                    Refusal::new(Code::SessionEnded, "ended or renewed meanwhile", "a running visit")
+                };
+                Ok(extended.then_some(()).ok_or_else(refusal))
+            }
+        }
+    }
+
+    async fn begin(&self, tx: &mut Tx) -> Result<Result<(), Refusal>, StoreError> {
+        let session = &self.session;
+        for ended in tx.end_lapsed_sessions(session.device, session.key, self.now).await? {
+            tx.audit(Draft {
+                at: self.now,
+                site: session.site.clone(),
+                event: "session.ended",
+                actor: Actor::Service,
+                object: Object::Laptop(ended.device),
+                code: None,
+                detail: serde_json::json!({ "session": ended.id, "reason": "lapsed" }),
+            });
+        }
+        if self.context.challenge.room_is_new {
+            tx.insert_room(session.room, &session.site, self.now).await?;
+        } else if !tx.room_is_open(session.room, &session.site).await? {
+            let wanted = "an open room of this site";
+            return Ok(Err(Refusal::new(Code::RoomClosed, "closed meanwhile", wanted)));
+        }
+        let begun = tx.insert_session(session, self.now).await?;
+        let refusal = || {
+            let wanted = "a security key without a running visit";
+            Refusal::new(Code::KeyInUseElsewhere, "a visit on another laptop", wanted)
+        };
+        Ok(begun.then_some(()).ok_or_else(refusal))
+    }
+
+    /// Why the laptop's row was not there as it was judged.
+    async fn device_moved(&self, tx: &mut Tx) -> Result<Refusal, StoreError> {
+        let id = self.context.device.id;
+        let Some(device) = tx.device(id).await? else {
+            return Ok(Refusal::new(Code::DeviceUnknown, id, "an enrolled laptop"));
+        };
+        let holds = tx.holds_on(&Target::Laptop { device: id }).await?;
+        let use_for = use_for(self.context.challenge.purpose);
+        Ok(match standing::require_device(&device, &holds, use_for) {
+            Err(refusal) => refusal,
+            Ok(()) => moved(),
+        })
+    }
+
+    /// Why the key's row was not there as it was judged.
+    async fn key_moved(&self, tx: &mut Tx) -> Result<Refusal, StoreError> {
+        let key = self.context.key.key;
+        let Some(found) = tx.key(&self.context.key.site, key).await? else {
+            return Ok(Refusal::new(Code::KeyNotRecognised, key, "a registered security key"));
+        };
+        let holds = tx.holds_on(&Target::Key { key }).await?;
+        Ok(match standing::require_key(&found, &holds, For::Starting) {
+            Err(refusal) => refusal,
+            Ok(()) => moved(),
+        })
+    }
+}
+
+/// Something changed between judging and writing, and nothing stands in the way now: another
+/// challenge will do.
+fn moved() -> Refusal {
+    Refusal::new(Code::Busy, "a row that changed meanwhile", "the row as it was judged")
+}
+

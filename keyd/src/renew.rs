@@ -1,0 +1,223 @@
+//! Renewal (blueprint P6): the same bytes get the same answer, anything else must be the next.
+
+use wardkey_edge::problem::No;
+use wardkey_schemas::action::Target;
+use wardkey_schemas::activation::LeaseAnswer;
+use wardkey_schemas::bytes::Sha256;
+use wardkey_schemas::ids::LeaseId;
+use wardkey_schemas::jws::{Jws, Opened};
+use wardkey_schemas::lease::Lease;
+use wardkey_schemas::renewal::{RenewalBody, RenewalRequest, VisitState};
+use wardkey_schemas::time::Timestamp;
+use wardkey_schemas::{Code, Refusal};
+use wardkey_verifier::appraise::{AppraisedRenewal, ClockAnchor, OpenSession, appraise_renewal};
+use wardkey_verifier::envelope;
+use wardkey_verifier::tpm::AkIdentity;
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::leasing::{self, Fresh, Visit};
+use crate::standing::{self, For};
+use crate::store::devices::TpmTime;
+use crate::store::sessions::{GivenLease, Session};
+use crate::store::{Lane, StoreError, Tx, Work};
+use crate::{clock, random};
+
+impl App {
+    /// Answers a renewal.
+    ///
+    /// # Errors
+    ///
+    /// A refusal, signed once the laptop is known: *stop* or *not now*.
+    pub async fn renew(&self, body: RenewalBody) -> Result<LeaseAnswer, No> {
+        let now = clock::now();
+        let doing = "renew a lease";
+        let session = match self.store.find_session(body.session).await {
+            Ok(Some(session)) => session,
+            Ok(None) => return Err(self.unknown_session(&body).await),
+            Err(error) => return Err(Failure::from(error).into_answer(doing)),
+        };
+        let opened = envelope::open(&body.request, &session.device.device_key)
+            .map_err(|refusal| Failure::from(refusal).into_answer(doing))?;
+        let request = body.request.sha256();
+        match self.renew_visit(&session, &opened, request, now).await {
+            Ok(lease) => Ok(LeaseAnswer { lease }),
+            Err(failure) => {
+                let nonce = opened.message().gate_nonce;
+                Err(self.deny(&session.device, nonce, failure, doing, "renewal.refused").await)
+            }
+        }
+    }
+
+    /// A laptop that asks for a session that never was gets its answer signed all the same.
+    async fn unknown_session(&self, body: &RenewalBody) -> No {
+        match self.open_from_device(&body.request).await {
+            Err(no) => no,
+            Ok((device, opened)) => {
+                let wanted = "a visit on this laptop";
+                let refusal = Refusal::new(Code::SessionUnknown, body.session, wanted);
+                let nonce = opened.message().gate_nonce;
+                self.deny(&device, nonce, refusal.into(), "renew a lease", "renewal.refused").await
+            }
+        }
+    }
+
+    async fn renew_visit(
+        &self,
+        session: &Session,
+        opened: &Opened<RenewalRequest>,
+        request: Sha256,
+        now: Timestamp,
+    ) -> Result<Jws<Lease>, Failure> {
+        // A stop comes before everything, also before the answer to a retry.
+        self.require_standing(&session.device, For::GoingOn).await?;
+        if session.key_stopped {
+            return Err(self.why_the_key_is_stopped(session).await?.into());
+        }
+        require_running(session, now)?;
+        if session.answered_request == Some(request) {
+            return Jws::parse(session.lease.clone()).map_err(Failure::fault);
+        }
+        let judged = judge(session, opened, now)?;
+        let (lease, given) = self.next_lease(session, &judged, now)?;
+        let work = Renew {
+            session: session.clone(),
+            given,
+            request,
+            tpm: judged.clock().into(),
+            state: judged.state(),
+            now,
+        };
+        let (outcome, _) = self.store.write(Lane::Ordinary, work).await?;
+        outcome?;
+        metrics::counter!("wardkey_renewals_total").increment(1);
+        Ok(lease)
+    }
+
+    async fn why_the_key_is_stopped(&self, session: &Session) -> Result<Refusal, Failure> {
+        let found = self.store.find_key(&session.site, session.key).await?;
+        let holds = self.store.standing_holds(&Target::Key { key: session.key }).await?;
+        let refusal = found.map(|key| standing::require_key(&key, &holds, For::GoingOn));
+        Ok(match refusal {
+            Some(Err(refusal)) => refusal,
+            Some(Ok(())) | None => {
+                Refusal::new(Code::KeySuspended, "stopped a moment ago", "a key nobody has stopped")
+            }
+        })
+    }
+
+    fn next_lease(
+        &self,
+        session: &Session,
+        judged: &AppraisedRenewal,
+        now: Timestamp,
+    ) -> Result<(Jws<Lease>, GivenLease), Failure> {
+        let trust = self.trust();
+        let device = &session.device;
+        let visit = Visit {
+            realm: trust.bundle.realm(),
+            site: &session.site,
+            device: device.id,
+            generation: device.generation,
+            device_key: device.device_key_thumbprint,
+            session: session.id,
+            room: session.room,
+            staff_key: session.key,
+            activation: session.activation,
+            reset_count: session.anchor.reset_count,
+            hard_end: session.hard_end,
+            last_order: device.order_seq,
+        };
+        let fresh = Fresh {
+            id: LeaseId::from_random(random::bytes()?),
+            gate_nonce: *judged.gate_nonce(),
+            renew_nonce: random::nonce()?,
+        };
+        let lease = leasing::lease(&visit, judged.seq(), fresh, &self.policy, now);
+        let envelope = self.signers.lease(&lease)?;
+        let given = GivenLease {
+            text: envelope.as_str().to_owned(),
+            renew_nonce: fresh.renew_nonce,
+            cannot_run_past: leasing::cannot_run_past(&lease),
+        };
+        Ok((envelope, given))
+    }
+}
+
+fn require_running(session: &Session, now: Timestamp) -> Result<(), Refusal> {
+    let wanted = "a running visit";
+    if let Some(at) = session.ended_at {
+        return Err(Refusal::new(Code::SessionEnded, format!("ended at {at}"), wanted));
+    }
+    if now >= session.hard_end {
+        let found = format!("its hard end was {}", session.hard_end);
+        return Err(Refusal::new(Code::SessionHardEnd, found, wanted));
+    }
+    Ok(())
+}
+
+fn judge(
+    session: &Session,
+    opened: &Opened<RenewalRequest>,
+    now: Timestamp,
+) -> Result<AppraisedRenewal, Refusal> {
+    // The store keeps the nonce's hash; once that fits, the nonce is the one that was given.
+    let given = opened.message().renew_nonce;
+    if given.sha256() != session.renew_nonce {
+        return Err(Refusal::new(Code::RenewalNonce, "another nonce", "the nonce of the last lease"));
+    }
+    let device = &session.device;
+    let open = OpenSession {
+        session: session.id,
+        device: device.id,
+        generation: session.generation,
+        device_key: device.device_key_thumbprint,
+        ak: AkIdentity { key: device.ak_key, qualified_name: device.ak_qualified_name },
+        next_seq: session.seq.saturating_add(1),
+        renew_nonce: given,
+        anchor: ClockAnchor { clock: session.anchor.into(), server_time: session.anchor_at },
+        last_clock_ms: session.last_clock,
+    };
+    appraise_renewal(opened, &open, now)
+}
+
+struct Renew {
+    session: Session,
+    given: GivenLease,
+    request: Sha256,
+    tpm: TpmTime,
+    state: VisitState,
+    now: Timestamp,
+}
+
+impl Work for Renew {
+    type Out = Result<(), Refusal>;
+
+    async fn run(&mut self, tx: &mut Tx) -> Result<Self::Out, StoreError> {
+        let session = &self.session;
+        let device = &session.device;
+        if !tx.claim_device_to_go_on(device.id, session.generation, self.tpm, self.now).await? {
+            let holds = tx.holds_on(&Target::Laptop { device: device.id }).await?;
+            let found = tx.device(device.id).await?;
+            let refusal = found.map(|device| standing::require_device(&device, &holds, For::GoingOn));
+            return Ok(Err(match refusal {
+                Some(Err(refusal)) => refusal,
+                Some(Ok(())) | None => Refusal::new(
+                    Code::DeviceGeneration,
+                    "enrolled again meanwhile",
+                    device.generation,
+                ),
+            }));
+        }
+        if !tx.claim_key_to_go_on(session.key, self.now).await? {
+            let wanted = "a key nobody has stopped";
+            return Ok(Err(Refusal::new(Code::KeySuspended, "stopped a moment ago", wanted)));
+        }
+        let (seq, clock) = (session.seq, self.tpm.clock);
+        let renewed =
+            tx.renew_session(session.id, seq, &self.given, self.request, clock, self.state).await?;
+        // Two different requests at once: the other one was answered, and the next nonce is its.
+        let raced = || Refusal::new(Code::RenewalNonce, "renewed meanwhile", "the newest lease");
+        Ok(renewed.then_some(()).ok_or_else(raced))
+    }
+}

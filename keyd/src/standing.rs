@@ -1,0 +1,102 @@
+//! Whether a laptop or a key may be used now: its state, and the holds on it.
+//!
+//! One reading of the rules for the challenge, the activation, the renewal and the poll.
+
+use wardkey_schemas::order::{Hold, HoldClass, Mode};
+use wardkey_schemas::status::ObjectState;
+use wardkey_schemas::{Code, Refusal};
+
+use crate::store::devices::Device;
+use crate::store::keys::StaffKey;
+
+/// What it is to be used for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum For {
+    /// A new visit: every hold stands in the way.
+    Starting,
+    /// A running visit: a hold that waits for its end does not.
+    GoingOn,
+}
+
+impl For {
+    fn stands_in_the_way(self, hold: &Hold) -> bool {
+        match self {
+            Self::Starting => true,
+            Self::GoingOn => hold.mode == Mode::Immediate,
+        }
+    }
+}
+
+/// Refuses a laptop that may not be used.
+///
+/// # Errors
+///
+/// `DEVICE_REVOKED`, `DEVICE_LOST`, `DEVICE_SUSPENDED`, `DEVICE_QUARANTINED`, `DEVICE_PENDING`.
+pub fn require_device(device: &Device, holds: &[Hold], use_for: For) -> Result<(), Refusal> {
+    let wanted = "an active laptop that nobody has stopped";
+    let refuse = |code, found: String| Err(Refusal::new(code, found, wanted));
+    if device.state == ObjectState::Revoked {
+        return refuse(Code::DeviceRevoked, device.state.to_string());
+    }
+    if let Some(held) = Held::by(holds, use_for) {
+        let code = if held.lost { Code::DeviceLost } else { Code::DeviceSuspended };
+        return refuse(code, held.classes);
+    }
+    match device.state {
+        ObjectState::Active => Ok(()),
+        ObjectState::Announced | ObjectState::Pending => {
+            refuse(Code::DevicePending, device.state.to_string())
+        }
+        ObjectState::Quarantine => refuse(Code::DeviceQuarantined, device.state.to_string()),
+        ObjectState::Revoked => refuse(Code::DeviceRevoked, device.state.to_string()),
+    }
+}
+
+/// Refuses a key that may not be used.
+///
+/// # Errors
+///
+/// `KEY_REVOKED`, `KEY_LOST`, `KEY_SUSPENDED`, `KEY_PENDING`.
+pub fn require_key(key: &StaffKey, holds: &[Hold], use_for: For) -> Result<(), Refusal> {
+    let wanted = "an active security key that nobody has stopped";
+    let refuse = |code, found: String| Err(Refusal::new(code, found, wanted));
+    if key.revoked || key.state == ObjectState::Revoked {
+        return refuse(Code::KeyRevoked, ObjectState::Revoked.to_string());
+    }
+    if let Some(held) = Held::by(holds, use_for) {
+        let code = if held.lost { Code::KeyLost } else { Code::KeySuspended };
+        return refuse(code, held.classes);
+    }
+    match key.state {
+        ObjectState::Active => Ok(()),
+        ObjectState::Announced | ObjectState::Pending => {
+            refuse(Code::KeyPending, key.state.to_string())
+        }
+        // A key that was lost does not come back; the token is enrolled again with a new one.
+        ObjectState::Quarantine => refuse(Code::KeyLost, key.state.to_string()),
+        ObjectState::Revoked => refuse(Code::KeyRevoked, key.state.to_string()),
+    }
+}
+
+/// Holds that stand in the way.
+struct Held {
+    classes: String,
+    lost: bool,
+}
+
+impl Held {
+    fn by(holds: &[Hold], use_for: For) -> Option<Self> {
+        let mut classes: Vec<&str> = holds
+            .iter()
+            .filter(|hold| use_for.stands_in_the_way(hold))
+            .map(|hold| hold.class.as_str())
+            .collect();
+        classes.sort_unstable();
+        classes.dedup();
+        let lost = [HoldClass::Lost, HoldClass::Stolen]
+            .iter()
+            .any(|class| classes.contains(&class.as_str()));
+        let classes = (!classes.is_empty()).then(|| classes.join(", "))?;
+        Some(Self { classes: format!("stopped: {classes}"), lost })
+    }
+}

@@ -12,7 +12,7 @@
 //!
 //! # Where to start
 //!
-//! [`steps`] is the list of checks in their order; [`test`] runs them.
+//! [`steps`] is the list of checks in their order; [`mod@test`] runs them.
 
 #![expect(
     clippy::print_stdout,

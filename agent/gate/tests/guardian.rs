@@ -180,6 +180,20 @@ fn the_guardians_own_death_ends_the_program_and_with_a_namespace_everything() {
     }
 }
 
+#[test]
+fn a_program_that_stays_does_not_outlive_its_guardian_even_if_nobody_ends_its_cgroup() {
+    let place = tempfile::tempdir().unwrap();
+    let mut video = Video::new(place.path());
+    let mut guardian = Guardian::start("cgroup", "stays", &video.command_that_stays());
+    assert_eq!(guardian.hear(), json!("started"));
+    video.wait_until_up();
+    let cause = Instant::now();
+    guardian.kill(Signal::KILL);
+    video.wait_until_gone("cgroup: death of the guardian, by the kernel", cause);
+    guardian.child.wait().unwrap();
+    remove_when_empty(guardian.cgroup.as_ref().unwrap());
+}
+
 /// Removes a cgroup whose last process is just being taken away.
 fn remove_when_empty(cgroup: &Path) {
     let events = cgroup.join("cgroup.events");

@@ -72,6 +72,13 @@ impl Video {
         command
     }
 
+    /// A command that runs until it is ended and does not try to get away.
+    pub fn command_that_stays(&self) -> Vec<String> {
+        let fifo = self.fifo.to_str().unwrap();
+        let script = "exec 9>\"$0\"; echo up >&9; exec sleep 1000";
+        ["/bin/sh", "-c", script, fifo].map(str::to_owned).to_vec()
+    }
+
     /// Lets a program with a fuse end by itself, with exit status 3.
     pub fn let_it_end(&self) {
         fs::write(&self.fuse, b"now\n").unwrap();

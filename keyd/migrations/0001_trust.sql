@@ -12,6 +12,7 @@ create table site (
     site text primary key,
     charter_id blob not null unique,
     charter text not null,
+    charter_issued_at bigint not null,
     registrar_key blob not null,
     registrar_thumbprint blob not null unique,
     registered_at bigint not null

@@ -56,14 +56,17 @@ impl App {
             .map_err(|refusal| Failure::from(refusal).into_answer(doing))?;
         let nonce = opened.message().nonce;
         let device = context.device.clone();
-        match self.open_visit(context, &opened, body.event_log.as_ref(), now).await {
+        match self
+            .open_visit(context, &opened, body.event_log.as_ref(), now)
+            .await
+        {
             Ok(lease) => {
                 metrics::counter!("wardkey_activations_total").increment(1);
                 Ok(LeaseAnswer { lease })
             }
-            Err(failure) => {
-                Err(self.deny(&device, nonce, failure, doing, "activation.refused").await)
-            }
+            Err(failure) => Err(self
+                .deny(&device, nonce, failure, doing, "activation.refused")
+                .await),
         }
     }
 
@@ -80,7 +83,8 @@ impl App {
             // One try for each challenge: a second one would be a chance to guess.
             Err(refusal) => return Err(self.spend(&context, refusal, now).await?),
         };
-        self.require_standing(&context.device, use_for(challenge.purpose)).await?;
+        self.require_standing(&context.device, use_for(challenge.purpose))
+            .await?;
         let running = match challenge.purpose {
             Purpose::Activate => None,
             Purpose::Extend { session } => Some(self.running(session, &context).await?),
@@ -88,9 +92,7 @@ impl App {
         let (session, lease) = self.plan(&context, &judged, running.as_ref(), now)?;
         let envelope = session.lease.text.clone();
         let log = match (judged.replayed(), sent_log) {
-            (Some(replayed), Some(bytes)) => {
-                Some((bytes.as_slice().to_vec(), replayed.values()))
-            }
+            (Some(replayed), Some(bytes)) => Some((bytes.as_slice().to_vec(), replayed.values())),
             _ => None,
         };
         let detail = serde_json::json!({
@@ -127,11 +129,15 @@ impl App {
     ) -> Result<AppraisedActivation, Refusal> {
         let (challenge, device) = (&context.challenge, &context.device);
         require_fresh(challenge, opened, now)?;
-        App::require_same_device(device, challenge.device, challenge.generation)?;
+        Self::require_same_device(device, challenge.device, challenge.generation)?;
         let trust = self.trust();
         let person = VerifiedPerson::verify(&context.certificate, &trust.bundle, now)?;
         let pcrs = PcrSet::new(&challenge.pcrs).ok_or_else(|| {
-            Refusal::new(Code::QuotePcrs, "no registers", "the registers of the policy")
+            Refusal::new(
+                Code::QuotePcrs,
+                "no registers",
+                "the registers of the policy",
+            )
         })?;
         let known = context.replayed.as_ref().map(|values| KnownLog {
             sha256: challenge.event_log,
@@ -152,7 +158,10 @@ impl App {
             generation: device.generation,
             site: &device.site,
             device_key: device.device_key_thumbprint,
-            ak: AkIdentity { key: device.ak_key, qualified_name: device.ak_qualified_name },
+            ak: AkIdentity {
+                key: device.ak_key,
+                qualified_name: device.ak_qualified_name,
+            },
             baseline: &device.baseline,
             last_clock: device.tpm.into(),
         };
@@ -168,7 +177,11 @@ impl App {
         now: Timestamp,
     ) -> Result<Failure, Failure> {
         let draft = refused(context, &refusal, now);
-        let work = Spend { challenge: context.challenge.id, draft, now };
+        let work = Spend {
+            challenge: context.challenge.id,
+            draft,
+            now,
+        };
         self.store.write(Lane::Ordinary, work).await?;
         Ok(Failure::Recorded(refusal))
     }
@@ -180,9 +193,8 @@ impl App {
     ) -> Result<Session, Failure> {
         let session = self.store.find_session(id).await?;
         let session = session.filter(|session| session.device.id == context.device.id);
-        let session = session.ok_or_else(|| {
-            Refusal::new(Code::SessionUnknown, id, "a visit on this laptop")
-        })?;
+        let session = session
+            .ok_or_else(|| Refusal::new(Code::SessionUnknown, id, "a visit on this laptop"))?;
         if let Some(at) = session.ended_at {
             let found = format!("ended at {at}");
             return Err(Refusal::new(Code::SessionEnded, found, "a running visit").into());
@@ -274,14 +286,26 @@ fn require_fresh(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     if let Some(at) = challenge.consumed_at {
-        return Err(Refusal::new(Code::NonceUsed, format!("spent at {at}"), "a fresh challenge"));
+        return Err(Refusal::new(
+            Code::NonceUsed,
+            format!("spent at {at}"),
+            "a fresh challenge",
+        ));
     }
     if now >= challenge.expires_at {
         let found = format!("answered at {now}");
-        return Err(Refusal::new(Code::NonceExpired, found, format!("by {}", challenge.expires_at)));
+        return Err(Refusal::new(
+            Code::NonceExpired,
+            found,
+            format!("by {}", challenge.expires_at),
+        ));
     }
     if opened.message().nonce.sha256() != challenge.nonce {
-        return Err(Refusal::new(Code::ContextNonce, "another nonce", "the challenge's nonce"));
+        return Err(Refusal::new(
+            Code::ContextNonce,
+            "another nonce",
+            "the challenge's nonce",
+        ));
     }
     // The log is sent exactly when it was wanted: what is sent unasked is not looked at.
     Ok(())
@@ -336,7 +360,11 @@ impl Work for Activate {
             Ok(()) => tx.audit(Draft {
                 at: self.now,
                 site: self.session.site.clone(),
-                event: if self.extends.is_some() { "session.extended" } else { "session.started" },
+                event: if self.extends.is_some() {
+                    "session.extended"
+                } else {
+                    "session.started"
+                },
                 actor: Actor::Key(self.session.key),
                 object: Object::Laptop(self.session.device),
                 code: None,
@@ -361,13 +389,22 @@ impl Activate {
         }
         let tpm = self.session.tpm;
         let claimed = match self.extends {
-            None => tx.claim_device_to_start(device.id, device.version, tpm, self.now).await?,
-            Some(_) => tx.claim_device_to_go_on(device.id, device.generation, tpm, self.now).await?,
+            None => {
+                tx.claim_device_to_start(device.id, device.version, tpm, self.now)
+                    .await?
+            }
+            Some(_) => {
+                tx.claim_device_to_go_on(device.id, device.generation, tpm, self.now)
+                    .await?
+            }
         };
         if !claimed {
             return self.device_moved(tx).await.map(Err);
         }
-        if !tx.claim_key_to_start(key.key, key.version, self.now).await? {
+        if !tx
+            .claim_key_to_start(key.key, key.version, self.now)
+            .await?
+        {
             return self.key_moved(tx).await.map(Err);
         }
         if let Some((bytes, values)) = &self.log {
@@ -378,7 +415,11 @@ impl Activate {
             Some(seq) => {
                 let extended = tx.extend_session(&self.session, seq, self.now).await?;
                 let refusal = || {
-                    Refusal::new(Code::SessionEnded, "ended or renewed meanwhile", "a running visit")
+                    Refusal::new(
+                        Code::SessionEnded,
+                        "ended or renewed meanwhile",
+                        "a running visit",
+                    )
                 };
                 Ok(extended.then_some(()).ok_or_else(refusal))
             }
@@ -387,7 +428,10 @@ impl Activate {
 
     async fn begin(&self, tx: &mut Tx) -> Result<Result<(), Refusal>, StoreError> {
         let session = &self.session;
-        for ended in tx.end_lapsed_sessions(session.device, session.key, self.now).await? {
+        for ended in tx
+            .end_lapsed_sessions(session.device, session.key, self.now)
+            .await?
+        {
             tx.audit(Draft {
                 at: self.now,
                 site: session.site.clone(),
@@ -399,10 +443,15 @@ impl Activate {
             });
         }
         if self.context.challenge.room_is_new {
-            tx.insert_room(session.room, &session.site, self.now).await?;
+            tx.insert_room(session.room, &session.site, self.now)
+                .await?;
         } else if !tx.room_is_open(session.room, &session.site).await? {
             let wanted = "an open room of this site";
-            return Ok(Err(Refusal::new(Code::RoomClosed, "closed meanwhile", wanted)));
+            return Ok(Err(Refusal::new(
+                Code::RoomClosed,
+                "closed meanwhile",
+                wanted,
+            )));
         }
         let begun = tx.insert_session(session, self.now).await?;
         let refusal = || {
@@ -430,7 +479,11 @@ impl Activate {
     async fn key_moved(&self, tx: &mut Tx) -> Result<Refusal, StoreError> {
         let key = self.context.key.key;
         let Some(found) = tx.key(&self.context.key.site, key).await? else {
-            return Ok(Refusal::new(Code::KeyNotRecognised, key, "a registered security key"));
+            return Ok(Refusal::new(
+                Code::KeyNotRecognised,
+                key,
+                "a registered security key",
+            ));
         };
         let holds = tx.holds_on(&Target::Key { key }).await?;
         Ok(match standing::require_key(&found, &holds, For::Starting) {
@@ -443,6 +496,9 @@ impl Activate {
 /// Something changed between judging and writing, and nothing stands in the way now: another
 /// challenge will do.
 fn moved() -> Refusal {
-    Refusal::new(Code::Busy, "a row that changed meanwhile", "the row as it was judged")
+    Refusal::new(
+        Code::Busy,
+        "a row that changed meanwhile",
+        "the row as it was judged",
+    )
 }
-

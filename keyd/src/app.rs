@@ -7,12 +7,12 @@ use wardkey_schemas::bundle::BundleVersion;
 use wardkey_schemas::ids::{DeviceId, OrderSeq};
 use wardkey_schemas::time::Timestamp;
 
+use crate::clock;
 use crate::link::hub::Hub;
 use crate::policy::Policy;
 use crate::signers::Signers;
 use crate::store::{Lane, Store, StoreError, Tx, Work};
 use crate::trust::{Sources, Trust, TrustError};
-use crate::clock;
 
 /// The service.
 #[derive(Debug)]
@@ -41,7 +41,15 @@ impl App {
         sent: mpsc::UnboundedSender<(DeviceId, OrderSeq)>,
     ) -> Self {
         let trust = RwLock::new(Arc::new(trust));
-        Self { store, policy, signers, hub: Hub::default(), trust, sources, sent }
+        Self {
+            store,
+            policy,
+            signers,
+            hub: Hub::default(),
+            trust,
+            sources,
+            sent,
+        }
     }
 
     /// Whom we trust now. What is begun with one bundle is finished with it.
@@ -49,19 +57,20 @@ impl App {
         Arc::clone(&self.trust.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes up a newer bundle, or renews the certificates of our own keys, if it is time.
+    /// Takes up a newer bundle, or renews the certificates of our own keys, if it is time; says
+    /// whether anything changed.
     ///
     /// # Errors
     ///
     /// [`TrustError`]; then what was in use stays in use.
-    pub async fn refresh_trust(&self, now: Timestamp) -> Result<(), RefreshError> {
+    pub async fn refresh_trust(&self, now: Timestamp) -> Result<bool, RefreshError> {
         let current = self.trust();
         let newest = self.store.newest_bundle().await?;
         let newer = newest.filter(|(version, _)| *version > current.bundle.version());
         let package = match newer {
             Some((_, package)) => package,
             None if current.wants_new_certificates(now) => current.package.clone(),
-            None => return Ok(()),
+            None => return Ok(false),
         };
         let seen: BundleVersion = current.bundle.version();
         let trust = Trust::establish(package, seen, &self.sources, now)?;
@@ -71,7 +80,7 @@ impl App {
             .map_err(TrustError::Refused)?;
         tracing::info!(bundle.version = %trust.bundle.version(), "Trust was renewed");
         *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
-        Ok(())
+        Ok(true)
     }
 
     /// Notes that an order has left on a link; written soon, and only for people to see.
@@ -99,7 +108,10 @@ pub async fn write_sent(store: Store, mut sent: mpsc::UnboundedReceiver<(DeviceI
     const GROUP: usize = 256;
     let mut group = Vec::new();
     while sent.recv_many(&mut group, GROUP).await > 0 {
-        let work = NoteSent { orders: std::mem::take(&mut group), at: clock::now() };
+        let work = NoteSent {
+            orders: std::mem::take(&mut group),
+            at: clock::now(),
+        };
         if let Err(error) = store.write(Lane::Ordinary, work).await {
             tracing::warn!(%error, "It was not noted when orders left");
         }

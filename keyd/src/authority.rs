@@ -76,7 +76,11 @@ pub const fn may_ask(role: Role, question: &Question) -> bool {
 
 /// The refusal for a role that may not.
 pub fn not_permitted(role: Role, what: &str) -> Refusal {
-    Refusal::new(Code::NotPermitted, format!("{role}: {what}"), "a role that may do this")
+    Refusal::new(
+        Code::NotPermitted,
+        format!("{role}: {what}"),
+        "a role that may do this",
+    )
 }
 
 #[cfg(test)]
@@ -89,7 +93,9 @@ mod tests {
 
     fn stop(class: HoldClass) -> Act {
         Act::Stop {
-            target: Target::Laptop { device: DeviceId::from_bytes([1; 16]) },
+            target: Target::Laptop {
+                device: DeviceId::from_bytes([1; 16]),
+            },
             class,
             mode: Mode::Immediate,
             note: "".parse().unwrap(),

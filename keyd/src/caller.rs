@@ -4,8 +4,8 @@
 //! The key that a message names only finds the row; the row's own key opens the envelope.
 
 use wardkey_schemas::action::Target;
-use wardkey_schemas::denial::Denial;
 use wardkey_schemas::bytes::{Nonce, Sha256};
+use wardkey_schemas::denial::Denial;
 use wardkey_schemas::ids::{DeviceId, Generation};
 use wardkey_schemas::jws::{Jws, Message, Opened};
 use wardkey_schemas::key::Thumbprint;
@@ -53,9 +53,17 @@ impl App {
         message: &Jws<T>,
     ) -> Result<(Device, Opened<T>), Failure> {
         let claimed = message.claimed_key();
-        let device = self.store.find_device_by_key(claimed).await?.ok_or_else(|| {
-            Refusal::new(Code::DeviceUnknown, format!("device key {claimed}"), "an enrolled laptop")
-        })?;
+        let device = self
+            .store
+            .find_device_by_key(claimed)
+            .await?
+            .ok_or_else(|| {
+                Refusal::new(
+                    Code::DeviceUnknown,
+                    format!("device key {claimed}"),
+                    "an enrolled laptop",
+                )
+            })?;
         let opened = envelope::open(message, &device.device_key)?;
         Ok((device, opened))
     }
@@ -70,10 +78,14 @@ impl App {
         message: &Jws<T>,
     ) -> Result<(Site, Opened<T>), Failure> {
         let claimed = message.claimed_key();
-        let site = self.store.find_site_by_registrar(claimed).await?.ok_or_else(|| {
-            let wanted = "the registrar key of a site that has shown its charter";
-            Refusal::new(Code::SignerUnknown, format!("key {claimed}"), wanted)
-        })?;
+        let site = self
+            .store
+            .find_site_by_registrar(claimed)
+            .await?
+            .ok_or_else(|| {
+                let wanted = "the registrar key of a site that has shown its charter";
+                Refusal::new(Code::SignerUnknown, format!("key {claimed}"), wanted)
+            })?;
         let opened = envelope::open(message, &site.registrar)?;
         Ok((site, opened))
     }
@@ -91,7 +103,9 @@ impl App {
         let trust = self.trust();
         let verified = VerifiedAct::verify(act, &trust.bundle, now)?;
         let person = verified.person();
-        let key = self.registered_key(person.site(), person.thumbprint(), person.certificate()).await?;
+        let key = self
+            .registered_key(person.site(), person.thumbprint(), person.certificate())
+            .await?;
         if key.role != person.role() {
             return Err(Refusal::new(Code::KeyRole, person.role(), key.role).into());
         }
@@ -108,10 +122,16 @@ impl App {
         let found = self.store.find_key(site, key).await?;
         let known = found.filter(|found| {
             // A grant that waits to be announced has no certificate yet.
-            found.certificate.is_none_or(|registered| registered == certificate)
+            found
+                .certificate
+                .is_none_or(|registered| registered == certificate)
         });
         let known = known.ok_or_else(|| {
-            Refusal::new(Code::KeyNotRecognised, format!("key {key}"), "a registered security key")
+            Refusal::new(
+                Code::KeyNotRecognised,
+                format!("key {key}"),
+                "a registered security key",
+            )
         })?;
         let holds = match (known.holds, known.drains) {
             (0, 0) => Vec::new(),
@@ -136,7 +156,11 @@ impl App {
         }
         if generation != device.generation {
             let found = format!("enrolment {generation}");
-            return Err(Refusal::new(Code::DeviceGeneration, found, device.generation));
+            return Err(Refusal::new(
+                Code::DeviceGeneration,
+                found,
+                device.generation,
+            ));
         }
         Ok(())
     }
@@ -149,7 +173,11 @@ impl App {
     pub async fn require_standing(&self, device: &Device, use_for: For) -> Result<(), Failure> {
         let holds = match (device.holds, device.drains) {
             (0, 0) => Vec::new(),
-            _ => self.store.standing_holds(&Target::Laptop { device: device.id }).await?,
+            _ => {
+                self.store
+                    .standing_holds(&Target::Laptop { device: device.id })
+                    .await?
+            }
         };
         Ok(standing::require_device(device, &holds, use_for)?)
     }
@@ -210,10 +238,7 @@ impl App {
     /// # Errors
     ///
     /// Faults only.
-    pub async fn orders_for(
-        &self,
-        device: DeviceId,
-    ) -> Result<Vec<Jws<Order>>, Failure> {
+    pub async fn orders_for(&self, device: DeviceId) -> Result<Vec<Jws<Order>>, Failure> {
         let most = u32::try_from(limits::ORDERS).unwrap_or(u32::MAX);
         let waiting = self.store.waiting_orders(device, most).await?;
         waiting

@@ -23,19 +23,22 @@ impl App {
     /// # Errors
     ///
     /// A refusal, signed once the laptop is known.
-    pub async fn challenge(
-        &self,
-        body: Sealed<ChallengeRequest>,
-    ) -> Result<Sealed<Challenge>, No> {
+    pub async fn challenge(&self, body: Sealed<ChallengeRequest>) -> Result<Sealed<Challenge>, No> {
         let now = clock::now();
         let (device, opened) = self.open_from_device(&body.message).await?;
         let request = opened.into_message();
         let nonce = request.gate_nonce;
         match self.give_challenge(&device, request, now).await {
             Ok(challenge) => Ok(challenge),
-            Err(failure) => {
-                Err(self.deny(&device, nonce, failure, "give a challenge", "challenge.refused").await)
-            }
+            Err(failure) => Err(self
+                .deny(
+                    &device,
+                    nonce,
+                    failure,
+                    "give a challenge",
+                    "challenge.refused",
+                )
+                .await),
         }
     }
 
@@ -59,7 +62,9 @@ impl App {
         let key = self
             .registered_key(&device.site, person.thumbprint(), person.certificate())
             .await?;
-        let room = self.choose_room(device, request.purpose, request.room).await?;
+        let room = self
+            .choose_room(device, request.purpose, request.room)
+            .await?;
         let nonce = random::nonce()?;
         let waits = self.policy.nonce_waits;
         let stored = StoredChallenge {
@@ -115,9 +120,11 @@ impl App {
             (Purpose::Activate, RoomChoice::Existing { room }) => room,
             (Purpose::Extend { session }, choice) => {
                 let running = self.store.find_session(session).await?;
-                let running = running.filter(|s| s.device.id == device.id).ok_or_else(|| {
-                    Refusal::new(Code::SessionUnknown, session, "a visit on this laptop")
-                })?;
+                let running = running
+                    .filter(|s| s.device.id == device.id)
+                    .ok_or_else(|| {
+                        Refusal::new(Code::SessionUnknown, session, "a visit on this laptop")
+                    })?;
                 if let Some(at) = running.ended_at {
                     let found = format!("ended at {at}");
                     return Err(Refusal::new(Code::SessionEnded, found, "a running visit").into());

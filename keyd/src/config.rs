@@ -75,8 +75,14 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the settings in `{}` cannot be used", self.path.display())?;
-        self.wrong.iter().try_for_each(|line| write!(f, "\n  {line}"))
+        write!(
+            f,
+            "the settings in `{}` cannot be used",
+            self.path.display()
+        )?;
+        self.wrong
+            .iter()
+            .try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 
@@ -89,16 +95,24 @@ impl Config {
     ///
     /// [`ConfigError`] with everything that is wrong, not only the first.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let error = |wrong| ConfigError { path: path.to_owned(), wrong };
+        let error = |wrong| ConfigError {
+            path: path.to_owned(),
+            wrong,
+        };
         let text = std::fs::read_to_string(path)
             .map_err(|source| error(vec![format!("it cannot be read: {source}")]))?;
-        Self::parse(&text, path.parent().unwrap_or(Path::new("."))).map_err(error)
+        Self::parse(&text, path.parent().unwrap_or_else(|| Path::new("."))).map_err(error)
     }
 
     /// Checks settings; relative paths start at `base`.
     fn parse(text: &str, base: &Path) -> Result<Self, Vec<String>> {
-        let raw: RawConfig = toml::from_str(text)
-            .map_err(|error| error.to_string().lines().map(str::to_owned).collect::<Vec<_>>())?;
+        let raw: RawConfig = toml::from_str(text).map_err(|error| {
+            error
+                .to_string()
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })?;
         let mut wrong = Vec::new();
         let state = base.join(&raw.state);
         let root = Sha256::from_hex(raw.root_sha256.trim()).ok();
@@ -119,12 +133,20 @@ impl Config {
                 }
             }
         }
-        let database = raw.database.url(base, &state).map_err(|line| wrong.push(line)).ok();
+        let database = raw
+            .database
+            .url(base, &state)
+            .map_err(|line| wrong.push(line))
+            .ok();
         let policy = raw.policy.check().map_err(|lines| wrong.extend(lines)).ok();
         match (root, database, policy) {
-            (Some(root), Some(database), Some(policy)) if wrong.is_empty() => {
-                Ok(Self { state, root, listen, database, policy })
-            }
+            (Some(root), Some(database), Some(policy)) if wrong.is_empty() => Ok(Self {
+                state,
+                root,
+                listen,
+                database,
+                policy,
+            }),
             _ => Err(wrong),
         }
     }
@@ -144,7 +166,9 @@ impl RawDatabase {
             }
             (None, None) => format!("sqlite:{}", state.join("keyd.db").display()),
         };
-        text.trim().parse().map_err(|error| format!("database.url: {error}"))
+        text.trim()
+            .parse()
+            .map_err(|error| format!("database.url: {error}"))
     }
 }
 
@@ -208,14 +232,27 @@ mod tests {
              [policy]\nrun_for = 1\n",
         )
         .unwrap_err();
-        for part in ["root_sha256", "listen.address", "database.url", "policy.run_for"] {
-            assert!(wrong.iter().any(|line| line.contains(part)), "{part} in {wrong:?}");
+        for part in [
+            "root_sha256",
+            "listen.address",
+            "database.url",
+            "policy.run_for",
+        ] {
+            assert!(
+                wrong.iter().any(|line| line.contains(part)),
+                "{part} in {wrong:?}"
+            );
         }
     }
 
     #[test]
     fn a_setting_that_nobody_knows_is_refused() {
         let text = template(&Sha256::of(b"root")).replace("[policy]", "[policy]\nrunfor = 3");
-        assert!(parse(&text).unwrap_err().iter().any(|line| line.contains("runfor")));
+        assert!(
+            parse(&text)
+                .unwrap_err()
+                .iter()
+                .any(|line| line.contains("runfor"))
+        );
     }
 }

@@ -59,15 +59,14 @@ impl From<Refusal> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Busy => Self::Refused(Refusal::new(
-                Code::Busy,
-                "too many changes waiting",
-                "fewer than the service takes on at once",
-            )),
-            StoreError::Refused(refusal) => Self::Refused(*refusal),
-            error => Self::fault(error),
+        if let StoreError::Refused(refusal) = error {
+            return Self::Refused(*refusal);
         }
+        if matches!(error, StoreError::Busy) {
+            let wanted = "fewer than the service takes on at once";
+            return Self::Refused(Refusal::new(Code::Busy, "too many changes waiting", wanted));
+        }
+        Self::fault(error)
     }
 }
 

@@ -86,8 +86,10 @@ impl KeyFolder {
             if path.exists() {
                 continue;
             }
-            let (_, pkcs8) = SigningKey::generate()
-                .map_err(|source| KeyFileError::Key { path: path.clone(), source })?;
+            let (_, pkcs8) = SigningKey::generate().map_err(|source| KeyFileError::Key {
+                path: path.clone(),
+                source,
+            })?;
             let mut options = OpenOptions::new();
             let mut to = options
                 .write(true)
@@ -95,16 +97,22 @@ impl KeyFolder {
                 .mode(0o600)
                 .open(&path)
                 .map_err(file(&path))?;
-            to.write_all(&pkcs8).and_then(|()| to.sync_all()).map_err(file(&path))?;
+            to.write_all(&pkcs8)
+                .and_then(|()| to.sync_all())
+                .map_err(file(&path))?;
             made.push(name);
         }
         // The names are durable once the folder is.
-        fs::File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(file(&self.0))?;
+        fs::File::open(&self.0)
+            .and_then(|folder| folder.sync_all())
+            .map_err(file(&self.0))?;
         Ok(made)
     }
 
     fn names() -> impl Iterator<Item = &'static str> {
-        [AUTHORITY, TLS].into_iter().chain(Function::ALL.into_iter().map(Function::as_str))
+        [AUTHORITY, TLS]
+            .into_iter()
+            .chain(Function::ALL.into_iter().map(Function::as_str))
     }
 
     /// Reads a key.
@@ -114,14 +122,19 @@ impl KeyFolder {
     /// [`KeyFileError`].
     pub fn load(&self, name: &str) -> Result<StoredKey, KeyFileError> {
         let path = self.path(name);
-        let file = |source| KeyFileError::File { path: path.clone(), source };
+        let file = |source| KeyFileError::File {
+            path: path.clone(),
+            source,
+        };
         let mode = fs::metadata(&path).map_err(file)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(KeyFileError::Readable { path, mode });
         }
         let pkcs8 = Zeroizing::new(fs::read(&path).map_err(file)?);
-        let key = SigningKey::from_pkcs8(&pkcs8)
-            .map_err(|source| KeyFileError::Key { path: path.clone(), source })?;
+        let key = SigningKey::from_pkcs8(&pkcs8).map_err(|source| KeyFileError::Key {
+            path: path.clone(),
+            source,
+        })?;
         Ok(StoredKey { key, pkcs8 })
     }
 }
@@ -153,7 +166,10 @@ mod tests {
         keys.create_missing().unwrap();
         fs::set_permissions(keys.path("order"), fs::Permissions::from_mode(0o640)).unwrap();
         let error = keys.load("order").unwrap_err();
-        assert!(matches!(error, KeyFileError::Readable { mode: 0o640, .. }), "{error}");
+        assert!(
+            matches!(error, KeyFileError::Readable { mode: 0o640, .. }),
+            "{error}"
+        );
     }
 
     #[test]
@@ -162,6 +178,9 @@ mod tests {
         let keys = KeyFolder::within(folder.path());
         keys.create_missing().unwrap();
         fs::write(keys.path("answer"), b"nothing").unwrap();
-        assert!(matches!(keys.load("answer").unwrap_err(), KeyFileError::Key { .. }));
+        assert!(matches!(
+            keys.load("answer").unwrap_err(),
+            KeyFileError::Key { .. }
+        ));
     }
 }

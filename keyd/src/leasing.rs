@@ -58,13 +58,20 @@ pub fn first_hard_end(policy: &Policy, now: Timestamp) -> Timestamp {
 /// When a visit must end that is extended now: later by the policy's step, and never further away
 /// than any gate allows.
 pub fn extended_hard_end(policy: &Policy, hard_end: Timestamp, now: Timestamp) -> Timestamp {
-    hard_end.max(now).plus(policy.extend_by).min(now.plus(limits::HARD_END_MOST))
+    hard_end
+        .max(now)
+        .plus(policy.extend_by)
+        .min(now.plus(limits::HARD_END_MOST))
 }
 
 /// The lease number `seq` of a visit.
 pub fn lease(visit: &Visit<'_>, seq: u32, fresh: Fresh, policy: &Policy, now: Timestamp) -> Lease {
     // Rounded down: the gate counts from its nonce, which was made before now.
-    let left = visit.hard_end.millis_since(now).checked_div(1000).unwrap_or(0);
+    let left = visit
+        .hard_end
+        .millis_since(now)
+        .checked_div(1000)
+        .unwrap_or(0);
     let left = u32::try_from(left).map_or(limits::HARD_END_MOST, Seconds::new);
     Lease {
         iss: Lease::issuer(visit.realm),
@@ -73,7 +80,9 @@ pub fn lease(visit: &Visit<'_>, seq: u32, fresh: Fresh, policy: &Policy, now: Ti
         jti: fresh.id,
         eat_profile: Lease::profile(visit.realm),
         eat_nonce: fresh.gate_nonce,
-        cnf: Confirmation { jkt: visit.device_key },
+        cnf: Confirmation {
+            jkt: visit.device_key,
+        },
         generation: visit.generation,
         site: visit.site.clone(),
         session: visit.session,
@@ -151,8 +160,14 @@ mod tests {
     fn no_extension_goes_further_than_any_gate_allows() {
         let policy = Policy::default();
         let end = now().plus(Seconds::new(100));
-        assert_eq!(extended_hard_end(&policy, end, now()), now().plus(Seconds::new(1900)));
+        assert_eq!(
+            extended_hard_end(&policy, end, now()),
+            now().plus(Seconds::new(1900))
+        );
         let far = now().plus(Seconds::new(14_000));
-        assert_eq!(extended_hard_end(&policy, far, now()), now().plus(limits::HARD_END_MOST));
+        assert_eq!(
+            extended_hard_end(&policy, far, now()),
+            now().plus(limits::HARD_END_MOST)
+        );
     }
 }

@@ -63,15 +63,23 @@ impl RawPolicy {
         let default = Policy::default();
         let mut wrong = Vec::new();
         let mut seconds = |name, found: Option<u32>, default: Seconds, least, most| {
-            let value = found.unwrap_or(default.number());
+            let value = found.unwrap_or_else(|| default.number());
             if value < least || value > most {
-                wrong.push(format!("policy.{name} is {value}; it must be {least} to {most} seconds"));
+                wrong.push(format!(
+                    "policy.{name} is {value}; it must be {least} to {most} seconds"
+                ));
             }
             Seconds::new(value)
         };
         let policy = Policy {
             run_for: seconds("run_for", self.run_for, default.run_for, 60, 900),
-            renew_every: seconds("renew_every", self.renew_every, default.renew_every, 20, 300),
+            renew_every: seconds(
+                "renew_every",
+                self.renew_every,
+                default.renew_every,
+                20,
+                300,
+            ),
             grace: seconds("grace", self.grace, default.grace, 0, 1800),
             session_most: seconds(
                 "session_most",
@@ -81,7 +89,13 @@ impl RawPolicy {
                 14_400,
             ),
             extend_by: seconds("extend_by", self.extend_by, default.extend_by, 300, 3600),
-            nonce_waits: seconds("nonce_waits", self.nonce_waits, default.nonce_waits, 30, 300),
+            nonce_waits: seconds(
+                "nonce_waits",
+                self.nonce_waits,
+                default.nonce_waits,
+                30,
+                300,
+            ),
             approval_waits: seconds(
                 "approval_waits",
                 self.approval_waits,
@@ -106,7 +120,11 @@ impl RawPolicy {
                 policy.run_for.number()
             ));
         }
-        if wrong.is_empty() { Ok(policy) } else { Err(wrong) }
+        if wrong.is_empty() {
+            Ok(policy)
+        } else {
+            Err(wrong)
+        }
     }
 }
 

@@ -32,11 +32,14 @@ impl App {
         let receipt = opened.into_message();
         let nonce = receipt.nonce;
         let doing = "take a receipt";
-        match self.write_receipt(&device, receipt, body.message, now).await {
+        match self
+            .write_receipt(&device, receipt, body.message, now)
+            .await
+        {
             Ok(recorded) => Ok(recorded),
-            Err(failure) => {
-                Err(self.deny(&device, nonce, failure, doing, "receipt.refused").await)
-            }
+            Err(failure) => Err(self
+                .deny(&device, nonce, failure, doing, "receipt.refused")
+                .await),
         }
     }
 
@@ -60,10 +63,19 @@ impl App {
         }
         let nonce = receipt.nonce;
         if order.receipt.is_none() {
-            let work = Write { device: device.clone(), receipt, envelope, now };
+            let work = Write {
+                device: device.clone(),
+                receipt,
+                envelope,
+                now,
+            };
             self.store.write(Lane::Ordinary, work).await?;
         }
-        let recorded = Recorded { device: device.id, nonce, server_time: now };
+        let recorded = Recorded {
+            device: device.id,
+            nonce,
+            server_time: now,
+        };
         Ok(Sealed::new(self.signers.answer(&recorded)?))
     }
 }
@@ -86,7 +98,10 @@ impl Work for Write {
         };
         let received = ago(self.receipt.received_ago_ms);
         let acted = ago(self.receipt.acted_ago_ms);
-        if tx.insert_receipt(&self.receipt, &self.envelope, received, acted).await? {
+        if tx
+            .insert_receipt(&self.receipt, &self.envelope, received, acted)
+            .await?
+        {
             tx.device_seen(self.device.id, self.now).await?;
             tx.audit(Draft {
                 at: self.now,

@@ -44,7 +44,9 @@ impl App {
             Ok(lease) => Ok(LeaseAnswer { lease }),
             Err(failure) => {
                 let nonce = opened.message().gate_nonce;
-                Err(self.deny(&session.device, nonce, failure, doing, "renewal.refused").await)
+                Err(self
+                    .deny(&session.device, nonce, failure, doing, "renewal.refused")
+                    .await)
             }
         }
     }
@@ -57,7 +59,14 @@ impl App {
                 let wanted = "a visit on this laptop";
                 let refusal = Refusal::new(Code::SessionUnknown, body.session, wanted);
                 let nonce = opened.message().gate_nonce;
-                self.deny(&device, nonce, refusal.into(), "renew a lease", "renewal.refused").await
+                self.deny(
+                    &device,
+                    nonce,
+                    refusal.into(),
+                    "renew a lease",
+                    "renewal.refused",
+                )
+                .await
             }
         }
     }
@@ -96,13 +105,18 @@ impl App {
 
     async fn why_the_key_is_stopped(&self, session: &Session) -> Result<Refusal, Failure> {
         let found = self.store.find_key(&session.site, session.key).await?;
-        let holds = self.store.standing_holds(&Target::Key { key: session.key }).await?;
+        let holds = self
+            .store
+            .standing_holds(&Target::Key { key: session.key })
+            .await?;
         let refusal = found.map(|key| standing::require_key(&key, &holds, For::GoingOn));
         Ok(match refusal {
             Some(Err(refusal)) => refusal,
-            Some(Ok(())) | None => {
-                Refusal::new(Code::KeySuspended, "stopped a moment ago", "a key nobody has stopped")
-            }
+            Some(Ok(())) | None => Refusal::new(
+                Code::KeySuspended,
+                "stopped a moment ago",
+                "a key nobody has stopped",
+            ),
         })
     }
 
@@ -147,7 +161,11 @@ impl App {
 fn require_running(session: &Session, now: Timestamp) -> Result<(), Refusal> {
     let wanted = "a running visit";
     if let Some(at) = session.ended_at {
-        return Err(Refusal::new(Code::SessionEnded, format!("ended at {at}"), wanted));
+        return Err(Refusal::new(
+            Code::SessionEnded,
+            format!("ended at {at}"),
+            wanted,
+        ));
     }
     if now >= session.hard_end {
         let found = format!("its hard end was {}", session.hard_end);
@@ -164,7 +182,11 @@ fn judge(
     // The store keeps the nonce's hash; once that fits, the nonce is the one that was given.
     let given = opened.message().renew_nonce;
     if given.sha256() != session.renew_nonce {
-        return Err(Refusal::new(Code::RenewalNonce, "another nonce", "the nonce of the last lease"));
+        return Err(Refusal::new(
+            Code::RenewalNonce,
+            "another nonce",
+            "the nonce of the last lease",
+        ));
     }
     let device = &session.device;
     let open = OpenSession {
@@ -172,10 +194,16 @@ fn judge(
         device: device.id,
         generation: session.generation,
         device_key: device.device_key_thumbprint,
-        ak: AkIdentity { key: device.ak_key, qualified_name: device.ak_qualified_name },
+        ak: AkIdentity {
+            key: device.ak_key,
+            qualified_name: device.ak_qualified_name,
+        },
         next_seq: session.seq.saturating_add(1),
         renew_nonce: given,
-        anchor: ClockAnchor { clock: session.anchor.into(), server_time: session.anchor_at },
+        anchor: ClockAnchor {
+            clock: session.anchor.into(),
+            server_time: session.anchor_at,
+        },
         last_clock_ms: session.last_clock,
     };
     appraise_renewal(opened, &open, now)
@@ -196,10 +224,14 @@ impl Work for Renew {
     async fn run(&mut self, tx: &mut Tx) -> Result<Self::Out, StoreError> {
         let session = &self.session;
         let device = &session.device;
-        if !tx.claim_device_to_go_on(device.id, session.generation, self.tpm, self.now).await? {
+        if !tx
+            .claim_device_to_go_on(device.id, session.generation, self.tpm, self.now)
+            .await?
+        {
             let holds = tx.holds_on(&Target::Laptop { device: device.id }).await?;
             let found = tx.device(device.id).await?;
-            let refusal = found.map(|device| standing::require_device(&device, &holds, For::GoingOn));
+            let refusal =
+                found.map(|device| standing::require_device(&device, &holds, For::GoingOn));
             return Ok(Err(match refusal {
                 Some(Err(refusal)) => refusal,
                 Some(Ok(())) | None => Refusal::new(
@@ -211,11 +243,23 @@ impl Work for Renew {
         }
         if !tx.claim_key_to_go_on(session.key, self.now).await? {
             let wanted = "a key nobody has stopped";
-            return Ok(Err(Refusal::new(Code::KeySuspended, "stopped a moment ago", wanted)));
+            return Ok(Err(Refusal::new(
+                Code::KeySuspended,
+                "stopped a moment ago",
+                wanted,
+            )));
         }
         let (seq, clock) = (session.seq, self.tpm.clock);
-        let renewed =
-            tx.renew_session(session.id, seq, &self.given, self.request, clock, self.state).await?;
+        let renewed = tx
+            .renew_session(
+                session.id,
+                seq,
+                &self.given,
+                self.request,
+                clock,
+                self.state,
+            )
+            .await?;
         // Two different requests at once: the other one was answered, and the next nonce is its.
         let raced = || Refusal::new(Code::RenewalNonce, "renewed meanwhile", "the newest lease");
         Ok(renewed.then_some(()).ok_or_else(raced))

@@ -16,7 +16,11 @@ pub struct Signers {
 impl Signers {
     /// Takes one key for each function.
     pub const fn new(lease: SigningKey, order: SigningKey, answer: SigningKey) -> Self {
-        Self { lease, order, answer }
+        Self {
+            lease,
+            order,
+            answer,
+        }
     }
 
     /// Signs a lease.

@@ -39,7 +39,11 @@ pub fn require_device(device: &Device, holds: &[Hold], use_for: For) -> Result<(
         return refuse(Code::DeviceRevoked, device.state.to_string());
     }
     if let Some(held) = Held::by(holds, use_for) {
-        let code = if held.lost { Code::DeviceLost } else { Code::DeviceSuspended };
+        let code = if held.lost {
+            Code::DeviceLost
+        } else {
+            Code::DeviceSuspended
+        };
         return refuse(code, held.classes);
     }
     match device.state {
@@ -64,7 +68,11 @@ pub fn require_key(key: &StaffKey, holds: &[Hold], use_for: For) -> Result<(), R
         return refuse(Code::KeyRevoked, ObjectState::Revoked.to_string());
     }
     if let Some(held) = Held::by(holds, use_for) {
-        let code = if held.lost { Code::KeyLost } else { Code::KeySuspended };
+        let code = if held.lost {
+            Code::KeyLost
+        } else {
+            Code::KeySuspended
+        };
         return refuse(code, held.classes);
     }
     match key.state {
@@ -97,6 +105,9 @@ impl Held {
             .iter()
             .any(|class| classes.contains(&class.as_str()));
         let classes = (!classes.is_empty()).then(|| classes.join(", "))?;
-        Some(Self { classes: format!("stopped: {classes}"), lost })
+        Some(Self {
+            classes: format!("stopped: {classes}"),
+            lost,
+        })
     }
 }

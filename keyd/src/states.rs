@@ -35,9 +35,11 @@ impl Step {
             | (Pending, Announced | Pending | Quarantine)
             | (Active, Announced | Pending | Active)
             | (Quarantine, Pending | Active | Quarantine)
-            | (Revoked, Announced | Pending | Active | Quarantine | Revoked) => {
-                Err(Refusal::new(Code::StateTransition, from, format!("a state that leads to {to}")))
-            }
+            | (Revoked, Announced | Pending | Active | Quarantine | Revoked) => Err(Refusal::new(
+                Code::StateTransition,
+                from,
+                format!("a state that leads to {to}"),
+            )),
         }
     }
 
@@ -66,7 +68,10 @@ mod tests {
 
     #[test]
     fn every_state_but_revoked_leads_to_revoked() {
-        for from in ObjectState::ALL.into_iter().filter(|from| *from != ObjectState::Revoked) {
+        for from in ObjectState::ALL
+            .into_iter()
+            .filter(|from| *from != ObjectState::Revoked)
+        {
             assert!(Step::new(from, ObjectState::Revoked).is_ok(), "{from}");
         }
     }

@@ -103,7 +103,11 @@ pub struct Sources {
 impl Sources {
     /// The parts within a state folder.
     pub fn within(state: &Path, root: Sha256) -> Self {
-        Self { root, keys: KeyFolder::within(state), anchors: state.join("anchors") }
+        Self {
+            root,
+            keys: KeyFolder::within(state),
+            anchors: state.join("anchors"),
+        }
     }
 }
 
@@ -138,7 +142,14 @@ impl Trust {
         let tls_key = *sources.keys.load(keys::TLS)?.key.public();
         let leaf = authority.certify(&Profile::TlsServer { names }, &tls_key, now)?;
         let tls_chain = vec![leaf, authority.certificate];
-        Ok(Self { bundle, package, service_keys, token_anchors, ek_anchors, tls_chain })
+        Ok(Self {
+            bundle,
+            package,
+            service_keys,
+            token_anchors,
+            ek_anchors,
+            tls_chain,
+        })
     }
 
     /// Whether the certificates of keyd's own keys should be made anew.
@@ -161,7 +172,11 @@ impl Trust {
 /// [`TrustError::Key`].
 pub fn load_signers(keys: &KeyFolder) -> Result<Signers, TrustError> {
     let load = |function: Function| keys.load(function.as_str()).map(|stored| stored.key);
-    Ok(Signers::new(load(Function::Lease)?, load(Function::Order)?, load(Function::Answer)?))
+    Ok(Signers::new(
+        load(Function::Lease)?,
+        load(Function::Order)?,
+        load(Function::Answer)?,
+    ))
 }
 
 /// The key of keyd's listeners, PKCS#8.
@@ -188,11 +203,18 @@ impl Authority {
         if found != Some(key.public()) {
             let named = |key: &PublicKey| key.thumbprint().to_string();
             let found = found.map_or_else(|| "a key of another kind".to_owned(), named);
-            return Err(TrustError::OtherAuthority { found, wanted: named(key.public()) });
+            return Err(TrustError::OtherAuthority {
+                found,
+                wanted: named(key.public()),
+            });
         }
         let issuer =
             Issuer::parse(&certificate).map_err(|error| TrustError::Issue(error.to_string()))?;
-        Ok(Self { issuer, certificate, key })
+        Ok(Self {
+            issuer,
+            certificate,
+            key,
+        })
     }
 
     fn certify(
@@ -218,7 +240,10 @@ pub(crate) struct KeySigner<'a> {
 
 impl<'a> KeySigner<'a> {
     pub(crate) fn new(key: &'a SigningKey) -> Self {
-        Self { key, public: AuthorityKey::P256(*key.public()) }
+        Self {
+            key,
+            public: AuthorityKey::P256(*key.public()),
+        }
     }
 }
 
@@ -230,7 +255,9 @@ impl Signer for KeySigner<'_> {
     }
 
     fn sign(&mut self, message: &[u8]) -> Result<EcdsaSignature, Self::Error> {
-        Ok(EcdsaSignature::Fixed(self.key.sign(message)?.as_bytes().to_vec()))
+        Ok(EcdsaSignature::Fixed(
+            self.key.sign(message)?.as_bytes().to_vec(),
+        ))
     }
 }
 

@@ -28,9 +28,15 @@ impl App {
         let nonce = end.nonce;
         match self.write_end(&device, end, now).await {
             Ok(recorded) => Ok(recorded),
-            Err(failure) => {
-                Err(self.deny(&device, nonce, failure, "end a visit", "session.end-refused").await)
-            }
+            Err(failure) => Err(self
+                .deny(
+                    &device,
+                    nonce,
+                    failure,
+                    "end a visit",
+                    "session.end-refused",
+                )
+                .await),
         }
     }
 
@@ -48,9 +54,18 @@ impl App {
             return Err(Refusal::new(Code::SessionUnknown, end.session, wanted).into());
         }
         let at = now.minus(end.ended_ago);
-        let work = End { device: device.clone(), end: end.clone(), at, now };
+        let work = End {
+            device: device.clone(),
+            said: end.clone(),
+            at,
+            now,
+        };
         self.store.write(Lane::Ordinary, work).await?;
-        let recorded = Recorded { device: device.id, nonce: end.nonce, server_time: now };
+        let recorded = Recorded {
+            device: device.id,
+            nonce: end.nonce,
+            server_time: now,
+        };
         Ok(Sealed::new(self.signers.answer(&recorded)?))
     }
 
@@ -66,9 +81,9 @@ impl App {
         let nonce = request.nonce;
         match self.tell_status(&device, &request, now).await {
             Ok(status) => Ok(status),
-            Err(failure) => {
-                Err(self.deny(&device, nonce, failure, "answer a poll", "poll.refused").await)
-            }
+            Err(failure) => Err(self
+                .deny(&device, nonce, failure, "answer a poll", "poll.refused")
+                .await),
         }
     }
 
@@ -102,7 +117,7 @@ impl App {
 
 struct End {
     device: Device,
-    end: SessionEnd,
+    said: SessionEnd,
     at: Timestamp,
     now: Timestamp,
 }
@@ -111,7 +126,7 @@ impl Work for End {
     type Out = ();
 
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
-        let (session, reason): (_, EndReason) = (self.end.session, self.end.reason);
+        let (session, reason): (_, EndReason) = (self.said.session, self.said.reason);
         if tx.end_session(session, reason, self.at).await? {
             tx.audit(Draft {
                 at: self.now,

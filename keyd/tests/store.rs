@@ -2,7 +2,12 @@
 //!
 //! PostgreSQL takes part where `WARDKEY_TEST_POSTGRES` names an administrator's connection; the
 //! test command starts one and sets it.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may stop at the first surprise, and says what it left out"
+)]
 
 #[path = "store/engines.rs"]
 mod engines;

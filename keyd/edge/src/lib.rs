@@ -26,4 +26,5 @@ pub mod request;
 #[cfg(feature = "server")]
 pub mod serve;
 pub mod status;
+pub mod telemetry;
 pub mod tls;

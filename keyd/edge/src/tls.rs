@@ -1,7 +1,10 @@
 //! TLS 1.3 for both sides.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, version};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -20,21 +23,66 @@ pub enum TlsError {
     NoRoots,
 }
 
-/// The server side: its chain, leaf first, and its PKCS#8 key.
+/// Who a server says it is; replaced while it runs when its certificate is renewed.
+pub struct Identity(RwLock<Arc<CertifiedKey>>);
+
+impl Identity {
+    /// A chain, leaf first, and its PKCS#8 key.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Identity`].
+    pub fn new(chain: Vec<Vec<u8>>, pkcs8: &[u8]) -> Result<Arc<Self>, TlsError> {
+        Ok(Arc::new(Self(RwLock::new(Arc::new(certified(
+            chain, pkcs8,
+        )?)))))
+    }
+
+    /// Takes another chain and key for all connections from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Identity`]; then nothing changes.
+    pub fn replace(&self, chain: Vec<Vec<u8>>, pkcs8: &[u8]) -> Result<(), TlsError> {
+        let next = Arc::new(certified(chain, pkcs8)?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(..)")
+    }
+}
+
+impl ResolvesServerCert for Identity {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(
+            &self.0.read().unwrap_or_else(PoisonError::into_inner),
+        ))
+    }
+}
+
+fn certified(chain: Vec<Vec<u8>>, pkcs8: &[u8]) -> Result<CertifiedKey, TlsError> {
+    let chain = chain.into_iter().map(CertificateDer::from).collect();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(chain, key, &provider).map_err(TlsError::Identity)
+}
+
+/// The server side.
 ///
 /// # Errors
 ///
 /// [`TlsError::Identity`].
-pub fn server(chain: Vec<Vec<u8>>, pkcs8: &[u8]) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = chain.into_iter().map(CertificateDer::from).collect();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
+pub fn server(identity: Arc<Identity>) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13])
         .map_err(TlsError::Identity)?
         .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(TlsError::Identity)?;
+        .with_cert_resolver(identity);
     Ok(Arc::new(config))
 }
 

@@ -27,7 +27,13 @@ impl App {
     ) -> Result<(Outcome, Committed), Failure> {
         let permitted = permitted.clone();
         let another = self.policy.confirm_by_another_person;
-        let work = ConfirmLaptop { permitted, device, asset, phrase, another };
+        let work = ConfirmLaptop {
+            permitted,
+            device,
+            asset,
+            phrase,
+            another,
+        };
         Ok(self.store.write(Lane::Ordinary, work).await?)
     }
 
@@ -39,7 +45,12 @@ impl App {
     ) -> Result<(Outcome, Committed), Failure> {
         let permitted = permitted.clone();
         let another = self.policy.confirm_by_another_person;
-        let work = ConfirmKey { permitted, key, phrase, another };
+        let work = ConfirmKey {
+            permitted,
+            key,
+            phrase,
+            another,
+        };
         Ok(self.store.write(Lane::Ordinary, work).await?)
     }
 }
@@ -59,23 +70,38 @@ impl Work for ConfirmLaptop {
         self.permitted.take_nonce(tx).await?;
         let found = tx.device(self.device).await?;
         let Some(device) = found.filter(|device| device.site == self.permitted.site) else {
-            return refuse(Refusal::new(Code::NotFound, self.device, "a laptop of your site"));
+            return refuse(Refusal::new(
+                Code::NotFound,
+                self.device,
+                "a laptop of your site",
+            ));
         };
         if device.asset != self.asset {
-            return refuse(Refusal::new(Code::AssetMismatch, &self.asset, "the tag on its lid"));
+            return refuse(Refusal::new(
+                Code::AssetMismatch,
+                &self.asset,
+                "the tag on its lid",
+            ));
         }
         require_phrase(&self.phrase, &device.phrase)?;
         require_another(self.another, device.lead, self.permitted.by.person)?;
         let step = step_from(device.state)?;
         if !tx.move_device(device.id, step, self.permitted.now).await? {
-            return refuse(Refusal::new(Code::StateTransition, "moved meanwhile", step.from()));
+            return refuse(Refusal::new(
+                Code::StateTransition,
+                "moved meanwhile",
+                step.from(),
+            ));
         }
         let detail = serde_json::json!({
             "asset": device.asset,
             "generation": device.generation,
             "baseline": device.baseline,
         });
-        tx.audit(self.permitted.draft("laptop.confirmed", Object::Laptop(device.id), detail));
+        tx.audit(
+            self.permitted
+                .draft("laptop.confirmed", Object::Laptop(device.id), detail),
+        );
         Ok(Outcome::Confirmed)
     }
 }
@@ -94,7 +120,11 @@ impl Work for ConfirmKey {
         self.permitted.take_nonce(tx).await?;
         let site = self.permitted.site.clone();
         let Some(key) = tx.key(&site, self.key).await? else {
-            return refuse(Refusal::new(Code::NotFound, self.key, "a security key of your site"));
+            return refuse(Refusal::new(
+                Code::NotFound,
+                self.key,
+                "a security key of your site",
+            ));
         };
         require_phrase(&self.phrase, &key.phrase)?;
         require_another(self.another, key.approved_by, self.permitted.by.person)?;
@@ -106,19 +136,28 @@ impl Work for ConfirmKey {
             ));
         }
         let step = step_from(key.state)?;
-        if !tx.move_grant(&site, self.key, step, self.permitted.now).await? {
-            return refuse(Refusal::new(Code::StateTransition, "moved meanwhile", step.from()));
+        if !tx
+            .move_grant(&site, self.key, step, self.permitted.now)
+            .await?
+        {
+            return refuse(Refusal::new(
+                Code::StateTransition,
+                "moved meanwhile",
+                step.from(),
+            ));
         }
         let detail = serde_json::json!({ "serial": key.serial, "role": key.role });
-        tx.audit(self.permitted.draft("key.confirmed", Object::Key(self.key), detail));
+        tx.audit(
+            self.permitted
+                .draft("key.confirmed", Object::Key(self.key), detail),
+        );
         Ok(Outcome::Confirmed)
     }
 }
 
 /// The arrow from where it stands to *active*; only one is drawn, from *pending*.
 fn step_from(state: ObjectState) -> Result<Step, StoreError> {
-    Step::new(state, ObjectState::Active)
-        .map_err(|refusal| StoreError::Refused(Box::new(refusal)))
+    Step::new(state, ObjectState::Active).map_err(|refusal| StoreError::Refused(Box::new(refusal)))
 }
 
 fn require_phrase(found: &Phrase, wanted: &Phrase) -> Result<(), StoreError> {
@@ -126,7 +165,11 @@ fn require_phrase(found: &Phrase, wanted: &Phrase) -> Result<(), StoreError> {
         return Ok(());
     }
     // The right phrase stays where it is: on the other screen.
-    refuse(Refusal::new(Code::PhraseMismatch, found, "the phrase on the other screen"))
+    refuse(Refusal::new(
+        Code::PhraseMismatch,
+        found,
+        "the phrase on the other screen",
+    ))
 }
 
 fn require_another(wanted: bool, enrolled: PersonId, confirms: PersonId) -> Result<(), StoreError> {

@@ -28,7 +28,11 @@ impl App {
         if own_only && session.key != permitted.by.key {
             return Err(authority::not_permitted(permitted.by.role, "end another's visit").into());
         }
-        let work = End { app: Arc::clone(self), permitted: permitted.clone(), session };
+        let work = End {
+            app: Arc::clone(self),
+            permitted: permitted.clone(),
+            session,
+        };
         Ok(self.store.write(Lane::Kill, work).await?)
     }
 }
@@ -52,10 +56,14 @@ impl Work for End {
             let wanted = "a running visit";
             return refuse(Refusal::new(Code::SessionEnded, "ended before", wanted));
         }
-        let order =
-            end_by_order(tx, &self.app.signers, &device, id, self.permitted.now).await?;
+        let order = end_by_order(tx, &self.app.signers, &device, id, self.permitted.now).await?;
         let detail = serde_json::json!({ "session": id, "order": order.seq });
-        tx.audit(self.permitted.draft("session.stopped", Object::Laptop(device.id), detail));
-        Ok(Outcome::SessionEnded { orders: vec![order] })
+        tx.audit(
+            self.permitted
+                .draft("session.stopped", Object::Laptop(device.id), detail),
+        );
+        Ok(Outcome::SessionEnded {
+            orders: vec![order],
+        })
     }
 }

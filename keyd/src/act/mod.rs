@@ -17,7 +17,7 @@ pub mod stop;
 use std::sync::Arc;
 
 use wardkey_edge::problem::No;
-use wardkey_schemas::action::{Act, ActionAnswer, ActionChallenge, Outcome, OrderSent};
+use wardkey_schemas::action::{Act, ActionAnswer, ActionChallenge, OrderSent, Outcome};
 use wardkey_schemas::bytes::Nonce;
 use wardkey_schemas::ids::{OrderId, SessionId};
 use wardkey_schemas::jws::SigningError;
@@ -72,7 +72,11 @@ impl Permitted {
     /// [`StoreError::Refused`] if it was not given out, was used, or is too old.
     pub(crate) async fn take_nonce(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let wanted = "a fresh nonce of this service";
-        let refuse = |code, found| Err(StoreError::Refused(Box::new(Refusal::new(code, found, wanted))));
+        let refuse = |code, found| {
+            Err(StoreError::Refused(Box::new(Refusal::new(
+                code, found, wanted,
+            ))))
+        };
         match tx.consume_action_nonce(&self.nonce, self.now).await? {
             NonceUse::Fresh => Ok(()),
             NonceUse::Unknown => refuse(Code::NonceUnknown, "a nonce nobody gave out"),
@@ -98,11 +102,17 @@ impl App {
             let now = clock::now();
             let nonce = random::nonce()?;
             let expires_in = self.policy.nonce_waits;
-            let work = GiveNonce { nonce, now, expires_at: now.plus(expires_in) };
+            let work = GiveNonce {
+                nonce,
+                now,
+                expires_at: now.plus(expires_in),
+            };
             self.store.write(Lane::Ordinary, work).await?;
             Ok(ActionChallenge { nonce, expires_in })
         };
-        given.await.map_err(|failure: Failure| failure.into_answer("give a nonce to a person"))
+        given
+            .await
+            .map_err(|failure: Failure| failure.into_answer("give a nonce to a person"))
     }
 
     /// Does what a person has signed.
@@ -133,7 +143,11 @@ impl App {
                 metrics::counter!("wardkey_acts_total", "act" => act.action().act.as_str())
                     .increment(1);
                 let leaf = committed.leaf().map_err(|error| No::fault(&error, doing))?;
-                Ok(ActionAnswer { outcome, leaf, committed_at: committed.at })
+                Ok(ActionAnswer {
+                    outcome,
+                    leaf,
+                    committed_at: committed.at,
+                })
             }
             Err(Failure::Refused(refusal)) => {
                 let failure = self.record_no(&permitted, &act.action().act, refusal).await;
@@ -154,19 +168,28 @@ impl App {
             return Err(authority::not_permitted(role, act.as_str()).into());
         }
         match act {
-            Act::ConfirmLaptop { device, asset, phrase } => {
-                self.confirm_laptop(permitted, device, asset, phrase).await
-            }
+            Act::ConfirmLaptop {
+                device,
+                asset,
+                phrase,
+            } => self.confirm_laptop(permitted, device, asset, phrase).await,
             Act::ConfirmKey { key, phrase } => self.confirm_key(permitted, key, phrase).await,
-            Act::Stop { target, class, mode, note } => {
-                self.stop(permitted, target, class, mode, note).await
-            }
-            Act::Resume { target, holds, request, note: _ } => {
-                self.resume(permitted, target, holds, request).await
-            }
+            Act::Stop {
+                target,
+                class,
+                mode,
+                note,
+            } => self.stop(permitted, target, class, mode, note).await,
+            Act::Resume {
+                target,
+                holds,
+                request,
+                note: _,
+            } => self.resume(permitted, target, holds, request).await,
             Act::Revoke { target, note } => self.revoke(permitted, target, note).await,
             Act::EndSession { session, note: _ } => {
-                self.end_by_person(permitted, session, may == May::Own).await
+                self.end_by_person(permitted, session, may == May::Own)
+                    .await
             }
             Act::OpenReader { reader_key, lasts } => {
                 self.open_reader(permitted, reader_key, lasts).await
@@ -184,7 +207,11 @@ impl App {
             }),
             ..permitted.draft("act.refused", object_of(act), serde_json::Value::Null)
         };
-        match self.store.write(Lane::Ordinary, crate::caller::Record(draft)).await {
+        match self
+            .store
+            .write(Lane::Ordinary, crate::caller::Record(draft))
+            .await
+        {
             Ok(_) => Failure::Recorded(refusal),
             Err(error) => error.into(),
         }
@@ -224,9 +251,15 @@ pub(crate) async fn give_order(
         command,
         server_time: now,
     };
-    let envelope = signers.order(&order).map_err(|error: SigningError| outside(error))?;
-    tx.insert_order(&order, &envelope, &device.site, now).await?;
-    Ok(OrderSent { device: device.id, seq: order.seq })
+    let envelope = signers
+        .order(&order)
+        .map_err(|error: SigningError| outside(error))?;
+    tx.insert_order(&order, &envelope, &device.site, now)
+        .await?;
+    Ok(OrderSent {
+        device: device.id,
+        seq: order.seq,
+    })
 }
 
 /// A fault that is not the database's, inside a work.
@@ -257,6 +290,7 @@ impl Work for GiveNonce {
     type Out = ();
 
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
-        tx.insert_action_nonce(&self.nonce, self.now, self.expires_at).await
+        tx.insert_action_nonce(&self.nonce, self.now, self.expires_at)
+            .await
     }
 }

@@ -39,8 +39,14 @@ impl App {
             reader_key,
             expires_at: permitted.now.plus(lasts),
         };
-        let outcome = Outcome::ReaderOpened { reader: reader.id, lasts };
-        let work = OpenReader { permitted: permitted.clone(), reader };
+        let outcome = Outcome::ReaderOpened {
+            reader: reader.id,
+            lasts,
+        };
+        let work = OpenReader {
+            permitted: permitted.clone(),
+            reader,
+        };
         let ((), committed) = self.store.write(Lane::Ordinary, work).await?;
         Ok((outcome, committed))
     }
@@ -51,7 +57,9 @@ impl App {
     ///
     /// A refusal.
     pub async fn ask(&self, body: Sealed<Query>) -> Result<Answer, No> {
-        self.answer(body).await.map_err(|failure| failure.into_answer("answer a question"))
+        self.answer(body)
+            .await
+            .map_err(|failure| failure.into_answer("answer a question"))
     }
 
     async fn answer(&self, body: Sealed<Query>) -> Result<Answer, Failure> {
@@ -74,7 +82,10 @@ impl App {
         if !authority::may_ask(reader.role, &query.question) {
             return Err(authority::not_permitted(reader.role, query.question.as_str()).into());
         }
-        let work = Advance { id: reader.id, counter: query.counter };
+        let work = Advance {
+            id: reader.id,
+            counter: query.counter,
+        };
         let (fresh, _) = self.store.write(Lane::Ordinary, work).await?;
         if !fresh {
             let wanted = "a higher counter than before";

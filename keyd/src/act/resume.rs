@@ -61,23 +61,28 @@ impl Work for Resume {
         let named = self.named(&standing)?;
         let signatories = match self.request {
             None => vec![self.permitted.by.clone()],
-            Some(id) => vec![self.asked(tx, id).await?.requester, self.permitted.by.clone()],
+            Some(id) => vec![
+                self.asked(tx, id).await?.requester,
+                self.permitted.by.clone(),
+            ],
         };
         let approvers: Vec<Approver> = signatories.iter().map(approver).collect();
-        let refused = named.iter().find_map(|hold| verify_lifting(hold, &approvers).err());
+        let refused = named
+            .iter()
+            .find_map(|hold| verify_lifting(hold, &approvers).err());
         match refused {
             None => {
                 if let Some(id) = self.request
-                    && !tx.approve(id, &self.permitted.by, self.permitted.now).await?
+                    && !tx
+                        .approve(id, &self.permitted.by, self.permitted.now)
+                        .await?
                 {
                     let wanted = "a request that waits";
                     return refuse(Refusal::new(Code::ApprovalExpired, "too late", wanted));
                 }
                 self.lift(tx, &named, signatories).await
             }
-            Some(refusal)
-                if refusal.code() == Code::ApprovalRequired && self.request.is_none() =>
-            {
+            Some(refusal) if refusal.code() == Code::ApprovalRequired && self.request.is_none() => {
                 self.ask(tx).await
             }
             Some(refusal) => refuse(refusal),
@@ -86,7 +91,11 @@ impl Work for Resume {
 }
 
 fn approver(signatory: &Signatory) -> Approver {
-    Approver { person: signatory.person, key: signatory.key, role: signatory.role }
+    Approver {
+        person: signatory.person,
+        key: signatory.key,
+        role: signatory.role,
+    }
 }
 
 impl Resume {
@@ -100,21 +109,30 @@ impl Resume {
     async fn require_own_site(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let site = &self.permitted.site;
         let own = match self.target {
-            Target::Laptop { device } => {
-                tx.device(device).await?.is_some_and(|device| device.site == *site)
-            }
+            Target::Laptop { device } => tx
+                .device(device)
+                .await?
+                .is_some_and(|device| device.site == *site),
             Target::Key { key } => tx.key(site, key).await?.is_some(),
         };
         if own {
             return Ok(());
         }
-        refuse(Refusal::new(Code::NotFound, "no such target", "one of your site"))
+        refuse(Refusal::new(
+            Code::NotFound,
+            "no such target",
+            "one of your site",
+        ))
     }
 
     /// The holds that are to be lifted: at least one, and all of them must stand.
     fn named(&self, standing: &[Hold]) -> Result<Vec<Hold>, StoreError> {
         if self.holds.is_empty() {
-            return refuse(Refusal::new(Code::HoldUnknown, "no hold named", "the holds to lift"));
+            return refuse(Refusal::new(
+                Code::HoldUnknown,
+                "no hold named",
+                "the holds to lift",
+            ));
         }
         self.holds
             .iter()
@@ -131,8 +149,16 @@ impl Resume {
             return refuse(Refusal::new(Code::NotFound, id, "a request of your site"));
         };
         if request.approved || self.permitted.now >= request.expires_at {
-            let found = if request.approved { "approved before" } else { "waited too long" };
-            return refuse(Refusal::new(Code::ApprovalExpired, found, "a request that waits"));
+            let found = if request.approved {
+                "approved before"
+            } else {
+                "waited too long"
+            };
+            return refuse(Refusal::new(
+                Code::ApprovalExpired,
+                found,
+                "a request that waits",
+            ));
         }
         let sorted = |holds: &[HoldId]| {
             let mut holds = holds.to_vec();
@@ -141,7 +167,11 @@ impl Resume {
         };
         if request.target != self.target || sorted(&request.holds) != sorted(&self.holds) {
             let wanted = "the target and holds of the request";
-            return refuse(Refusal::new(Code::ApprovalMismatch, "another target or holds", wanted));
+            return refuse(Refusal::new(
+                Code::ApprovalMismatch,
+                "another target or holds",
+                wanted,
+            ));
         }
         let (asker, approver) = (&request.requester, &self.permitted.by);
         if asker.person == approver.person || asker.key == approver.key {
@@ -177,8 +207,14 @@ impl Resume {
         };
         tx.insert_approval(&request, self.permitted.now).await?;
         let detail = serde_json::json!({ "request": request.id, "holds": request.holds });
-        tx.audit(self.permitted.draft("resume.requested", self.object(), detail));
-        Ok(Outcome::WaitsForSecondPerson { request: request.id, expires_in: waits })
+        tx.audit(
+            self.permitted
+                .draft("resume.requested", self.object(), detail),
+        );
+        Ok(Outcome::WaitsForSecondPerson {
+            request: request.id,
+            expires_in: waits,
+        })
     }
 
     async fn lift(
@@ -192,7 +228,11 @@ impl Resume {
         self.recount(tx).await?;
         for hold in named {
             if !tx.lift_hold(&self.target, hold.id, now).await? {
-                return refuse(Refusal::new(Code::HoldUnknown, hold.id, "a hold that stands"));
+                return refuse(Refusal::new(
+                    Code::HoldUnknown,
+                    hold.id,
+                    "a hold that stands",
+                ));
             }
         }
         self.recount(tx).await?;
@@ -208,8 +248,12 @@ impl Resume {
                 Vec::new()
             }
         };
-        let remaining: Vec<HoldId> =
-            tx.holds_on(&self.target).await?.iter().map(|hold| hold.id).collect();
+        let remaining: Vec<HoldId> = tx
+            .holds_on(&self.target)
+            .await?
+            .iter()
+            .map(|hold| hold.id)
+            .collect();
         let detail = serde_json::json!({
             "lifted": self.holds,
             "remaining": remaining,
@@ -235,8 +279,12 @@ impl Resume {
         was_lost: bool,
         signatories: Vec<Signatory>,
     ) -> Result<Vec<OrderSent>, StoreError> {
-        let Target::Laptop { device: id } = self.target else { return Ok(Vec::new()) };
-        let Some(device) = tx.device(id).await? else { return Ok(Vec::new()) };
+        let Target::Laptop { device: id } = self.target else {
+            return Ok(Vec::new());
+        };
+        let Some(device) = tx.device(id).await? else {
+            return Ok(Vec::new());
+        };
         if was_lost && device.state == ObjectState::Active {
             let step = Step::new(ObjectState::Active, ObjectState::Quarantine)
                 .map_err(|refusal| StoreError::Refused(Box::new(refusal)))?;
@@ -244,10 +292,12 @@ impl Resume {
         }
         let command = Command::Resume {
             holds: self.holds.clone(),
-            approvals: signatories.into_iter().map(|signatory| signatory.act).collect(),
+            approvals: signatories
+                .into_iter()
+                .map(|signatory| signatory.act)
+                .collect(),
         };
-        let order =
-            give_order(tx, &self.app.signers, &device, command, self.permitted.now).await?;
+        let order = give_order(tx, &self.app.signers, &device, command, self.permitted.now).await?;
         Ok(vec![order])
     }
 }

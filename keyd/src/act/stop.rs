@@ -32,13 +32,17 @@ impl App {
         // Lost and stolen act at once, always.
         let mode = match class {
             HoldClass::Lost | HoldClass::Stolen | HoldClass::Revoked => Mode::Immediate,
-            HoldClass::Incident
-            | HoldClass::Misuse
-            | HoldClass::Maintenance
-            | HoldClass::Other => mode,
+            HoldClass::Incident | HoldClass::Misuse | HoldClass::Maintenance | HoldClass::Other => {
+                mode
+            }
         };
         let id = HoldId::from_random(random::bytes()?);
-        let hold = Hold { id, class, mode, by: permitted.by.role };
+        let hold = Hold {
+            id,
+            class,
+            mode,
+            by: permitted.by.role,
+        };
         let new = NewHold {
             hold,
             site: permitted.site.clone(),
@@ -47,7 +51,11 @@ impl App {
             by_person: permitted.by.person,
             note,
         };
-        let work = Stop { app: Arc::clone(self), permitted: permitted.clone(), new };
+        let work = Stop {
+            app: Arc::clone(self),
+            permitted: permitted.clone(),
+            new,
+        };
         let (outcome, committed) = self.store.write(Lane::Kill, work).await?;
         tracing::warn!(hold.class = %class, hold.id = %id, "Something was stopped");
         Ok((outcome, committed))
@@ -59,7 +67,8 @@ impl App {
         target: Target,
         note: Note,
     ) -> Result<(Outcome, Committed), Failure> {
-        self.stop(permitted, target, HoldClass::Revoked, Mode::Immediate, note).await
+        self.stop(permitted, target, HoldClass::Revoked, Mode::Immediate, note)
+            .await
     }
 }
 
@@ -78,7 +87,10 @@ impl Work for Stop {
             Target::Laptop { device } => self.stop_laptop(tx, device).await?,
             Target::Key { key } => self.stop_key(tx, key).await?,
         };
-        Ok(Outcome::Stopped { hold: self.new.hold.id, orders })
+        Ok(Outcome::Stopped {
+            hold: self.new.hold.id,
+            orders,
+        })
     }
 }
 
@@ -95,11 +107,7 @@ impl Stop {
         }
     }
 
-    async fn stop_laptop(
-        &self,
-        tx: &mut Tx,
-        id: DeviceId,
-    ) -> Result<Vec<OrderSent>, StoreError> {
+    async fn stop_laptop(&self, tx: &mut Tx, id: DeviceId) -> Result<Vec<OrderSent>, StoreError> {
         let now = self.permitted.now;
         let found = tx.device(id).await?;
         let Some(device) = found.filter(|device| device.site == self.permitted.site) else {
@@ -112,7 +120,11 @@ impl Stop {
             let step = Step::new(device.state, ObjectState::Revoked)
                 .map_err(|refusal| StoreError::Refused(Box::new(refusal)))?;
             if !tx.move_device(id, step, now).await? {
-                return refuse(Refusal::new(Code::StateTransition, "moved meanwhile", step.from()));
+                return refuse(Refusal::new(
+                    Code::StateTransition,
+                    "moved meanwhile",
+                    step.from(),
+                ));
             }
         }
         let holds = tx.holds_on(&self.new.target).await?;
@@ -136,14 +148,14 @@ impl Stop {
         Ok(vec![order])
     }
 
-    async fn stop_key(
-        &self,
-        tx: &mut Tx,
-        key: Thumbprint,
-    ) -> Result<Vec<OrderSent>, StoreError> {
+    async fn stop_key(&self, tx: &mut Tx, key: Thumbprint) -> Result<Vec<OrderSent>, StoreError> {
         let now = self.permitted.now;
         if tx.key(&self.permitted.site, key).await?.is_none() {
-            return refuse(Refusal::new(Code::NotFound, key, "a security key of your site"));
+            return refuse(Refusal::new(
+                Code::NotFound,
+                key,
+                "a security key of your site",
+            ));
         }
         // Laptops before keys: the order of all locks.
         tx.lock_devices_with(key).await?;
@@ -155,9 +167,10 @@ impl Stop {
         let mut orders = Vec::new();
         if self.new.hold.mode == Mode::Immediate {
             for session in tx.open_sessions_with(key).await? {
-                let Some(device) = tx.device(session.device).await? else { continue };
-                let sent =
-                    end_by_order(tx, &self.app.signers, &device, session.id, now).await?;
+                let Some(device) = tx.device(session.device).await? else {
+                    continue;
+                };
+                let sent = end_by_order(tx, &self.app.signers, &device, session.id, now).await?;
                 orders.push(sent);
             }
         }

@@ -41,14 +41,21 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 heard = Instant::now();
                 for order in orders {
                     let (device, seq) = (order.device, order.seq.number());
-                    app.hub.offer(Wake { device, seq, body: order.body });
+                    app.hub.offer(Wake {
+                        device,
+                        seq,
+                        body: order.body,
+                    });
                 }
             }
             Ok(Err(error)) => tracing::warn!(%error, "The catch-up read failed"),
             Err(_) => tracing::warn!("The catch-up read took too long"),
         }
         if heard.elapsed() >= SILENT && app.hub.count() > 0 {
-            tracing::error!(links = app.hub.count(), "The database is silent: links are dropped");
+            tracing::error!(
+                links = app.hub.count(),
+                "The database is silent: links are dropped"
+            );
             app.hub.close_all();
         }
     }

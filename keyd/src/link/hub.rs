@@ -73,7 +73,12 @@ impl Hub {
     /// Makes a link the laptop's, and closes the one before.
     pub fn register(&self, device: DeviceId) -> Arc<Link> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let link = Arc::new(Link { number, device, news: Mutex::default(), woken: Notify::new() });
+        let link = Arc::new(Link {
+            number,
+            device,
+            news: Mutex::default(),
+            woken: Notify::new(),
+        });
         let before = lock(&self.links).insert(device, Arc::clone(&link));
         if let Some(before) = before {
             before.tell(|news| news.close = true);
@@ -175,7 +180,11 @@ mod tests {
     use super::*;
 
     fn wake(seq: u64) -> Wake {
-        Wake { device: DeviceId::from_bytes([7; 16]), seq, body: "order".into() }
+        Wake {
+            device: DeviceId::from_bytes([7; 16]),
+            seq,
+            body: "order".into(),
+        }
     }
 
     #[tokio::test]
@@ -185,7 +194,10 @@ mod tests {
         let link = hub.register(DeviceId::from_bytes([7; 16]));
         assert!(hub.offer(wake(1)));
         let news = link.news().await;
-        assert_eq!((news.orders.len(), news.look, news.close), (1, false, false));
+        assert_eq!(
+            (news.orders.len(), news.look, news.close),
+            (1, false, false)
+        );
     }
 
     #[tokio::test]
@@ -195,7 +207,10 @@ mod tests {
         let (first, second) = (hub.register(device), hub.register(device));
         assert!(first.news().await.close);
         hub.forget(&first);
-        assert!(hub.is_linked(device), "the older one cannot take the newer one with it");
+        assert!(
+            hub.is_linked(device),
+            "the older one cannot take the newer one with it"
+        );
         hub.forget(&second);
         assert_eq!(hub.count(), 0);
     }

@@ -16,4 +16,5 @@
 
 pub mod catch_up;
 pub mod hub;
+pub mod listen;
 pub mod socket;

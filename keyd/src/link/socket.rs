@@ -55,7 +55,14 @@ pub async fn serve(app: Arc<App>, mut socket: WebSocket) {
             let link = app.hub.register(hello.device);
             metrics::gauge!("wardkey_links").increment(1);
             tracing::info!(device.id = %hello.device, "A laptop is linked");
-            let ended = Open { app: &app, socket: &mut socket, link: &link, hello }.run().await;
+            let ended = Open {
+                app: &app,
+                socket: &mut socket,
+                link: &link,
+                hello,
+            }
+            .run()
+            .await;
             app.hub.forget(&link);
             metrics::gauge!("wardkey_links").decrement(1);
             ended
@@ -101,7 +108,11 @@ async fn handshake(app: &App, socket: &mut WebSocket) -> Result<Hello, Ended> {
     };
     if text.len() > limits::MESSAGE_BYTES {
         let wanted = format!("at most {}", limits::MESSAGE_BYTES);
-        return Err(Ended::Refused(Refusal::new(Code::MessageTooLarge, text.len(), wanted)));
+        return Err(Ended::Refused(Refusal::new(
+            Code::MessageTooLarge,
+            text.len(),
+            wanted,
+        )));
     }
     let envelope: Jws<LinkHello> = Jws::parse(text.as_str().to_owned())
         .map_err(|error| Ended::Refused(Refusal::new(Code::MessageMalformed, error, "a hello")))?;
@@ -118,7 +129,11 @@ async fn handshake(app: &App, socket: &mut WebSocket) -> Result<Hello, Ended> {
         let refusal = Refusal::new(Code::ContextDevice, hello.device, device.id);
         return Err(Ended::Refused(refusal));
     }
-    Ok(Hello { device: device.id, link_nonce: hello.link_nonce, last_order: hello.last_order })
+    Ok(Hello {
+        device: device.id,
+        link_nonce: hello.link_nonce,
+        last_order: hello.last_order,
+    })
 }
 
 struct Open<'a> {
@@ -192,7 +207,15 @@ impl Open<'_> {
             let last = waiting.len() < limits::ORDERS;
             for order in waiting {
                 let (device, seq) = (order.device, order.seq.number());
-                self.order(outgoing, Wake { device, seq, body: order.body }).await?;
+                self.order(
+                    outgoing,
+                    Wake {
+                        device,
+                        seq,
+                        body: order.body,
+                    },
+                )
+                .await?;
             }
             if last {
                 return Ok(());

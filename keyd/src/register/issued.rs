@@ -26,8 +26,15 @@ use crate::store::{Lane, StoreError, Tx, Work};
 /// What was signed, verified.
 #[derive(Clone, Debug)]
 enum Issued {
-    Laptop { device: DeviceId, certificate: Bytes, ak_certificate: Bytes },
-    Key { key: Thumbprint, certificate: Bytes },
+    Laptop {
+        device: DeviceId,
+        certificate: Bytes,
+        ak_certificate: Bytes,
+    },
+    Key {
+        key: Thumbprint,
+        certificate: Bytes,
+    },
 }
 
 impl Issued {
@@ -72,16 +79,30 @@ impl App {
                 Err(Refusal::new(Code::RegistrationState, "not announced", wanted).into())
             }
             Progress::Issued(_) => {
-                let leaf = self.store.newest_leaf(&issued.object(), issued.event()).await?;
-                let missing = StoreError::Inconsistent { table: "audit", column: "leaf" };
+                let leaf = self
+                    .store
+                    .newest_leaf(&issued.object(), issued.event())
+                    .await?;
+                let missing = StoreError::Inconsistent {
+                    table: "audit",
+                    column: "leaf",
+                };
                 self.receipt(registered, Stage::Issued, leaf.ok_or(missing)?, now)
             }
             Progress::Announced(_) => {
-                let work = Note { registration, issued, site, now };
+                let work = Note {
+                    registration,
+                    issued,
+                    site,
+                    now,
+                };
                 let ((), committed) = self.store.write(Lane::Ordinary, work).await?;
                 // The last entry may be a first key's confirmation; the issue comes before it.
                 let leaf = committed.leaves.first().copied();
-                let missing = StoreError::Inconsistent { table: "audit", column: "leaf" };
+                let missing = StoreError::Inconsistent {
+                    table: "audit",
+                    column: "leaf",
+                };
                 self.receipt(registered, Stage::Issued, leaf.ok_or(missing)?, now)
             }
         }
@@ -95,7 +116,11 @@ impl App {
         now: Timestamp,
     ) -> Result<Issued, Refusal> {
         let announced = Registered::from(registration).certificates;
-        let found = report.certificates.iter().map(tbs_sha256).collect::<Result<Vec<_>, _>>()?;
+        let found = report
+            .certificates
+            .iter()
+            .map(tbs_sha256)
+            .collect::<Result<Vec<_>, _>>()?;
         if announced.is_empty() || found != announced {
             return Err(Refusal::new(
                 Code::NotRegistered,
@@ -119,7 +144,10 @@ impl App {
             [certificate] => {
                 let person = VerifiedPerson::verify(certificate.as_slice(), &trust.bundle, now)?;
                 person.verify_site(&site.site)?;
-                Ok(Issued::Key { key: person.thumbprint(), certificate: certificate.clone() })
+                Ok(Issued::Key {
+                    key: person.thumbprint(),
+                    certificate: certificate.clone(),
+                })
             }
             _ => Err(Refusal::new(
                 Code::NotRegistered,
@@ -154,11 +182,17 @@ impl Work for Note {
             Err(StoreError::Refused(Box::new(refusal)))
         };
         let written = match &self.issued {
-            Issued::Laptop { device, certificate, ak_certificate } => {
-                tx.device_issued(*device, certificate.as_slice(), ak_certificate.as_slice()).await?
+            Issued::Laptop {
+                device,
+                certificate,
+                ak_certificate,
+            } => {
+                tx.device_issued(*device, certificate.as_slice(), ak_certificate.as_slice())
+                    .await?
             }
             Issued::Key { key, certificate } => {
-                tx.key_issued(&self.site.site, *key, certificate.as_slice()).await?
+                tx.key_issued(&self.site.site, *key, certificate.as_slice())
+                    .await?
             }
         };
         if !written || !tx.issue_registration(self.registration.id).await? {
@@ -180,7 +214,10 @@ impl Work for Note {
         {
             let confirm = Step::new(ObjectState::Pending, ObjectState::Active)
                 .map_err(|refusal| StoreError::Refused(Box::new(refusal)))?;
-            if !tx.move_grant(&self.site.site, *key, confirm, self.now).await? {
+            if !tx
+                .move_grant(&self.site.site, *key, confirm, self.now)
+                .await?
+            {
                 return meanwhile();
             }
             tx.audit(Draft {

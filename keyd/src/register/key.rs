@@ -41,16 +41,25 @@ impl App {
     ///
     /// A refusal.
     pub async fn welcome_site(&self, hello: SiteHello) -> Result<SiteWelcome, No> {
-        self.know_site(hello).await.map_err(|failure| failure.into_answer("welcome a site"))
+        self.know_site(hello)
+            .await
+            .map_err(|failure| failure.into_answer("welcome a site"))
     }
 
     async fn know_site(&self, hello: SiteHello) -> Result<SiteWelcome, Failure> {
         let now = clock::now();
         let trust = self.trust();
         let charter = VerifiedCharter::verify(&hello.charter, &trust.bundle)?;
-        let known = self.store.find_site_by_registrar(charter.registrar().thumbprint()).await?;
+        let known = self
+            .store
+            .find_site_by_registrar(charter.registrar().thumbprint())
+            .await?;
         if known.is_none_or(|known| known.charter != charter.charter().charter) {
-            let work = Know { charter: charter.clone(), envelope: hello.charter, now };
+            let work = Know {
+                charter: charter.clone(),
+                envelope: hello.charter,
+                now,
+            };
             self.store.write(Lane::Ordinary, work).await?;
         }
         Ok(SiteWelcome {
@@ -110,7 +119,10 @@ impl App {
             server_time: now,
         };
         let answer = self.signers.answer(&offer)?;
-        let new = NewRegistration { kind: Kind::Key, registration };
+        let new = NewRegistration {
+            kind: Kind::Key,
+            registration,
+        };
         let (inserted, _) = self.store.write(Lane::Ordinary, Open { new, now }).await?;
         inserted?;
         Ok(Sealed::new(answer))
@@ -127,7 +139,8 @@ impl App {
             Voucher::Person { certificate } => {
                 let person = VerifiedPerson::verify(certificate.as_slice(), &trust.bundle, now)?;
                 person.verify_site(&site.site)?;
-                self.registered_key(&site.site, person.thumbprint(), person.certificate()).await?;
+                self.registered_key(&site.site, person.thumbprint(), person.certificate())
+                    .await?;
                 Ok(VerifiedVoucher::Person(person))
             }
             Voucher::Charter { charter } => {
@@ -148,7 +161,9 @@ impl App {
     ///
     /// A refusal; the registration is spent by it.
     pub async fn announce_key(&self, body: Sealed<AnnounceKey>) -> Result<Sealed<Receipt>, No> {
-        self.record_key(body).await.map_err(|failure| failure.into_answer("announce a key"))
+        self.record_key(body)
+            .await
+            .map_err(|failure| failure.into_answer("announce a key"))
     }
 
     async fn record_key(&self, body: Sealed<AnnounceKey>) -> Result<Sealed<Receipt>, Failure> {
@@ -163,22 +178,31 @@ impl App {
             Progress::Open => {}
             Progress::Announced(before) | Progress::Issued(before) if *before == tbs => {
                 let object = Object::Key(claimed);
-                return self.announced_before(&registration, &object, "key.announced", now).await;
+                return self
+                    .announced_before(&registration, &object, "key.announced", now)
+                    .await;
             }
             Progress::Announced(_) | Progress::Issued(_) => {
                 let wanted = "an open registration";
-                return Err(Refusal::new(Code::RegistrationState, "announced before", wanted).into());
+                return Err(
+                    Refusal::new(Code::RegistrationState, "announced before", wanted).into(),
+                );
             }
         }
         let (hello, key) = match self.judge_key(&registration, &announce, &site, now).await {
             Ok(judged) => judged,
             Err(Failure::Refused(refusal)) => {
                 let object = Object::Key(claimed);
-                return Err(self.spoil(&registration, &site, object, refusal, now).await?);
+                return Err(self
+                    .spoil(&registration, &site, object, refusal, now)
+                    .await?);
             }
             Err(failure) => return Err(failure),
         };
-        let registered = Registered { certificates: tbs, ..Registered::from(&registration) };
+        let registered = Registered {
+            certificates: tbs,
+            ..Registered::from(&registration)
+        };
         let work = Announce {
             registered: registered.clone(),
             key: enrolled(&hello, &key),
@@ -198,7 +222,9 @@ impl App {
             Ok(((), committed)) => committed,
             Err(StoreError::Refused(refusal)) => {
                 let object = Object::Key(claimed);
-                return Err(self.spoil(&registration, &site, object, *refusal, now).await?);
+                return Err(self
+                    .spoil(&registration, &site, object, *refusal, now)
+                    .await?);
             }
             Err(error) => return Err(error.into()),
         };
@@ -239,7 +265,11 @@ impl App {
             &trust.token_anchors,
             &policy,
         )?;
-        let saying = Saying::Person { person: key.person(), role: key.role(), key: *key.key() };
+        let saying = Saying::Person {
+            person: key.person(),
+            role: key.role(),
+            key: *key.key(),
+        };
         let announced =
             VerifiedAnnouncement::verify(&announce.certificate, &site.site, &trust.bundle, now)?;
         if announced.saying() != saying {
@@ -309,7 +339,11 @@ impl Work for Know {
 
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         let charter = self.charter.charter();
-        tx.upsert_site(charter, &self.envelope, self.now).await?;
+        if !tx.upsert_site(charter, &self.envelope, self.now).await? {
+            let found = format!("a charter of {}", charter.issued_at);
+            let refusal = Refusal::new(Code::CharterInvalid, found, "a newer one than in use");
+            return Err(StoreError::Refused(Box::new(refusal)));
+        }
         tx.audit(Draft {
             at: self.now,
             site: charter.site.clone(),
@@ -340,7 +374,11 @@ impl Work for Open {
         let inserted = tx.insert_registration(&self.new, self.now).await?;
         let refusal = || {
             let found = self.new.registration.enrolment;
-            Refusal::new(Code::RegistrationState, found, "an enrolment number not used before")
+            Refusal::new(
+                Code::RegistrationState,
+                found,
+                "an enrolment number not used before",
+            )
         };
         Ok(inserted.then_some(()).ok_or_else(refusal))
     }
@@ -361,7 +399,10 @@ impl Work for Announce {
         let refuse = |refusal| Err(StoreError::Refused(Box::new(refusal)));
         if let VouchedBy::Charter { charter } = self.vouched_by {
             let key = self.key.key.thumbprint();
-            if !tx.claim_first_key(charter, key, self.key.role, self.now).await? {
+            if !tx
+                .claim_first_key(charter, key, self.key.role, self.now)
+                .await?
+            {
                 let wanted = "a first key that was not certified yet";
                 return refuse(Refusal::new(Code::CharterUsed, key, wanted));
             }
@@ -377,7 +418,11 @@ impl Work for Announce {
         let (id, certificates) = (self.registered.registration, &self.registered.certificates);
         if !tx.announce_registration(id, certificates).await? {
             let wanted = "an open registration";
-            return refuse(Refusal::new(Code::RegistrationState, "announced meanwhile", wanted));
+            return refuse(Refusal::new(
+                Code::RegistrationState,
+                "announced meanwhile",
+                wanted,
+            ));
         }
         tx.audit(self.draft.clone());
         Ok(())

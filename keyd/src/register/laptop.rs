@@ -40,10 +40,7 @@ impl App {
             .map_err(|failure| failure.into_answer("open a laptop's registration"))
     }
 
-    async fn offer_laptop(
-        &self,
-        body: Sealed<OpenLaptop>,
-    ) -> Result<Sealed<LaptopOffer>, Failure> {
+    async fn offer_laptop(&self, body: Sealed<OpenLaptop>) -> Result<Sealed<LaptopOffer>, Failure> {
         let now = clock::now();
         let (site, opened) = self.open_from_registrar(&body.message).await?;
         let open = opened.into_message();
@@ -84,8 +81,14 @@ impl App {
             server_time: now,
         };
         let answer = self.signers.answer(&offer)?;
-        let new = NewRegistration { kind: Kind::Laptop, registration };
-        let (inserted, _) = self.store.write(Lane::Ordinary, super::key::Open { new, now }).await?;
+        let new = NewRegistration {
+            kind: Kind::Laptop,
+            registration,
+        };
+        let (inserted, _) = self
+            .store
+            .write(Lane::Ordinary, super::key::Open { new, now })
+            .await?;
         inserted?;
         Ok(Sealed::new(answer))
     }
@@ -99,8 +102,15 @@ impl App {
         let trust = self.trust();
         let lead = VerifiedPerson::verify(hello.lead_certificate.as_slice(), &trust.bundle, now)?;
         lead.verify_site(&site.site)?;
-        self.registered_key(&site.site, lead.thumbprint(), lead.certificate()).await?;
-        Ok(appraise_hello(hello, lead, &site.site, &trust.ek_anchors, now)?)
+        self.registered_key(&site.site, lead.thumbprint(), lead.certificate())
+            .await?;
+        Ok(appraise_hello(
+            hello,
+            lead,
+            &site.site,
+            &trust.ek_anchors,
+            now,
+        )?)
     }
 
     /// Which laptop it will be: a new one, or the next enrolment of one that is known by its
@@ -112,7 +122,10 @@ impl App {
     ) -> Result<(DeviceId, Generation), Failure> {
         let ek = hello.ek().sha256();
         let known = self.store.find_device_by_ek(&ek).await?;
-        let bearer = self.store.find_device_by_asset(&site.site, hello.asset()).await?;
+        let bearer = self
+            .store
+            .find_device_by_asset(&site.site, hello.asset())
+            .await?;
         if let Some(bearer) = bearer.filter(|bearer| bearer.ek != ek) {
             let found = format!("laptop {} with this tag", bearer.id);
             return Err(Refusal::new(Code::AssetTaken, found, "a tag of its own").into());
@@ -131,7 +144,11 @@ impl App {
             return Err(Refusal::new(Code::EkDuplicate, found, wanted).into());
         }
         let next = known.generation.next().ok_or_else(|| {
-            Refusal::new(Code::EkDuplicate, known.generation, "a lower enrolment number")
+            Refusal::new(
+                Code::EkDuplicate,
+                known.generation,
+                "a lower enrolment number",
+            )
         })?;
         Ok((known.id, next))
     }
@@ -159,28 +176,43 @@ impl App {
         let announce = opened.into_message();
         require_site(&announce.site, &site.site)?;
         let registration = self.registration(&site.site, announce.registration).await?;
-        let tbs: Vec<_> = announce.certificates.iter().map(|each| each.tbs.sha256()).collect();
+        let tbs: Vec<_> = announce
+            .certificates
+            .iter()
+            .map(|each| each.tbs.sha256())
+            .collect();
         let object = Object::Laptop(DeviceId::from_bytes(registration.subject));
         match &registration.progress {
             Progress::Open => {}
             Progress::Announced(before) | Progress::Issued(before) if *before == tbs => {
-                return self.announced_before(&registration, &object, "laptop.announced", now).await;
+                return self
+                    .announced_before(&registration, &object, "laptop.announced", now)
+                    .await;
             }
             Progress::Announced(_) | Progress::Issued(_) => {
                 let wanted = "an open registration";
-                return Err(Refusal::new(Code::RegistrationState, "announced before", wanted).into());
+                return Err(
+                    Refusal::new(Code::RegistrationState, "announced before", wanted).into(),
+                );
             }
         }
-        let judged = self.judge_laptop(&registration, &announce, &site, now).await;
+        let judged = self
+            .judge_laptop(&registration, &announce, &site, now)
+            .await;
         let laptop = match judged {
             Ok(laptop) => laptop,
             Err(Failure::Refused(refusal)) => {
-                return Err(self.spoil(&registration, &site, object, refusal, now).await?);
+                return Err(self
+                    .spoil(&registration, &site, object, refusal, now)
+                    .await?);
             }
             Err(failure) => return Err(failure),
         };
         let work = Announce {
-            registered: Registered { certificates: tbs, ..Registered::from(&registration) },
+            registered: Registered {
+                certificates: tbs,
+                ..Registered::from(&registration)
+            },
             device: enrolled(&laptop),
             log: (announce.completion.event_log.clone(), laptop.log().values()),
             draft: Draft {
@@ -198,7 +230,9 @@ impl App {
         let committed = match self.store.write(Lane::Ordinary, work).await {
             Ok(((), committed)) => committed,
             Err(StoreError::Refused(refusal)) => {
-                return Err(self.spoil(&registration, &site, object, *refusal, now).await?);
+                return Err(self
+                    .spoil(&registration, &site, object, *refusal, now)
+                    .await?);
             }
             Err(error) => return Err(error.into()),
         };
@@ -215,8 +249,16 @@ impl App {
         now: Timestamp,
     ) -> Result<Sealed<Receipt>, Failure> {
         let leaf = self.store.newest_leaf(object, event).await?;
-        let missing = StoreError::Inconsistent { table: "audit", column: "leaf" };
-        self.receipt(registration.into(), Stage::Announced, leaf.ok_or(missing)?, now)
+        let missing = StoreError::Inconsistent {
+            table: "audit",
+            column: "leaf",
+        };
+        self.receipt(
+            registration.into(),
+            Stage::Announced,
+            leaf.ok_or(missing)?,
+            now,
+        )
     }
 
     /// Spends a registration whose completion was refused, and records why.
@@ -237,7 +279,11 @@ impl App {
             code: Some(refusal.code()),
             detail: refusal_detail(&refusal),
         };
-        let work = Spoil { id: registration.id, draft, now };
+        let work = Spoil {
+            id: registration.id,
+            draft,
+            now,
+        };
         self.store.write(Lane::Ordinary, work).await?;
         Ok(Failure::Recorded(refusal))
     }
@@ -254,11 +300,19 @@ impl App {
             serde_json::from_str(&registration.request).map_err(Failure::fault)?;
         let hello = self.judge_hello(&hello, site, now).await?;
         let secret = registration.secret.ok_or_else(|| {
-            Refusal::new(Code::RegistrationState, "a registration of a key", "one of a laptop")
+            Refusal::new(
+                Code::RegistrationState,
+                "a registration of a key",
+                "one of a laptop",
+            )
         })?;
         let trust = self.trust();
         let pcrs = PcrSet::new(&trust.bundle.policy_floor().pcrs).ok_or_else(|| {
-            Refusal::new(Code::QuotePcrs, "no registers", "the registers of the policy")
+            Refusal::new(
+                Code::QuotePcrs,
+                "no registers",
+                "the registers of the policy",
+            )
         })?;
         let issued = IssuedEnrolment {
             site: &site.site,
@@ -286,12 +340,23 @@ fn require_announced(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let trust = app.trust();
-    let verify = |announced| VerifiedAnnouncement::verify(announced, &site.site, &trust.bundle, now);
+    let verify =
+        |announced| VerifiedAnnouncement::verify(announced, &site.site, &trust.bundle, now);
     let wanted = [
-        Saying::Device { device: laptop.device(), key: *laptop.device_key() },
-        Saying::AttestationKey { device: laptop.device(), key: *laptop.ak().key() },
+        Saying::Device {
+            device: laptop.device(),
+            key: *laptop.device_key(),
+        },
+        Saying::AttestationKey {
+            device: laptop.device(),
+            key: *laptop.ak().key(),
+        },
     ];
-    let found = announce.certificates.iter().map(verify).collect::<Result<Vec<_>, _>>()?;
+    let found = announce
+        .certificates
+        .iter()
+        .map(verify)
+        .collect::<Result<Vec<_>, _>>()?;
     if found.iter().map(VerifiedAnnouncement::saying).eq(wanted) {
         return Ok(());
     }
@@ -378,10 +443,15 @@ impl Work for Announce {
         let (id, certificates) = (self.registered.registration, &self.registered.certificates);
         if !tx.announce_registration(id, certificates).await? {
             let wanted = "an open registration";
-            return refuse(Refusal::new(Code::RegistrationState, "announced meanwhile", wanted));
+            return refuse(Refusal::new(
+                Code::RegistrationState,
+                "announced meanwhile",
+                wanted,
+            ));
         }
         let (log, values) = &self.log;
-        tx.insert_event_log(log.as_slice(), values, self.now).await?;
+        tx.insert_event_log(log.as_slice(), values, self.now)
+            .await?;
         tx.audit(self.draft.clone());
         Ok(())
     }

@@ -87,17 +87,22 @@ impl App {
 
 /// Refuses a message that names another site than its signer's.
 pub(crate) fn require_site(said: &SiteCode, wanted: &SiteCode) -> Result<(), Refusal> {
-    if said == wanted { Ok(()) } else { Err(Refusal::new(Code::SiteMismatch, said, wanted)) }
+    if said == wanted {
+        Ok(())
+    } else {
+        Err(Refusal::new(Code::SiteMismatch, said, wanted))
+    }
 }
 
 /// Refuses a registration that waited too long.
-pub(crate) fn require_in_time(
-    registration: &Registration,
-    now: Timestamp,
-) -> Result<(), Refusal> {
+pub(crate) fn require_in_time(registration: &Registration, now: Timestamp) -> Result<(), Refusal> {
     if now < registration.expires_at {
         return Ok(());
     }
     let wanted = format!("by {}", registration.expires_at);
-    Err(Refusal::new(Code::NonceExpired, format!("completed at {now}"), wanted))
+    Err(Refusal::new(
+        Code::NonceExpired,
+        format!("completed at {now}"),
+        wanted,
+    ))
 }

@@ -116,8 +116,12 @@ impl Tx {
         let column = |name| Column("approval", name);
         row.map(|row| {
             let target = match row.target_kind.as_str() {
-                "laptop" => Target::Laptop { device: column("target").fixed(&row.target)? },
-                "key" => Target::Key { key: column("target").fixed(&row.target)? },
+                "laptop" => Target::Laptop {
+                    device: column("target").fixed(&row.target)?,
+                },
+                "key" => Target::Key {
+                    key: column("target").fixed(&row.target)?,
+                },
                 _ => {
                     return Err(StoreError::Inconsistent {
                         table: "approval",

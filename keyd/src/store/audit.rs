@@ -50,10 +50,12 @@ pub enum Object {
 fn words<T: Serialize>(value: &T) -> String {
     // `{"laptop":"…"}` becomes `laptop …`: one column, easy to read and to search.
     match serde_json::to_value(value) {
-        Ok(serde_json::Value::Object(map)) => map
-            .iter()
-            .map(|(kind, id)| format!("{kind} {}", id.as_str().unwrap_or_default()))
-            .collect(),
+        Ok(serde_json::Value::Object(map)) => {
+            let words = map
+                .iter()
+                .map(|(kind, id)| [kind, id.as_str().unwrap_or_default()].join(" "));
+            words.collect::<Vec<_>>().join(" ")
+        }
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
     }
@@ -178,8 +180,25 @@ impl Draft {
         };
         let text = super::rows::to_json(&text, Column("audit", "entry"))?;
         let leaf = leaf_hash(&text);
-        let Self { at, site, event, code, .. } = self;
-        Ok(Entry { place, at, site, event, actor, target, code, text, leaf, previous })
+        let Self {
+            at,
+            site,
+            event,
+            code,
+            ..
+        } = self;
+        Ok(Entry {
+            place,
+            at,
+            site,
+            event,
+            actor,
+            target,
+            code,
+            text,
+            leaf,
+            previous,
+        })
     }
 }
 
@@ -214,7 +233,10 @@ async fn insert(tx: &mut Tx, entries: &[Entry]) -> Result<(), StoreError> {
     if usize::try_from(written) == Ok(entries.len()) {
         Ok(())
     } else {
-        Err(StoreError::Inconsistent { table: "audit", column: "place" })
+        Err(StoreError::Inconsistent {
+            table: "audit",
+            column: "place",
+        })
     }
 }
 
@@ -287,7 +309,8 @@ impl Store {
             words(object).as_str(),
             event
         )?;
-        row.map(|(leaf,)| Column("audit", "leaf").fixed(&leaf)).transpose()
+        row.map(|(leaf,)| Column("audit", "leaf").fixed(&leaf))
+            .transpose()
     }
 
     /// Reads the whole record from the beginning and checks every hash and link. Gives the number
@@ -298,7 +321,10 @@ impl Store {
     /// [`StoreError::Inconsistent`] at the first entry that does not fit.
     pub async fn check_record(&self) -> Result<(u64, Sha256), StoreError> {
         const PAGE: i64 = 1000;
-        let broken = |column| StoreError::Inconsistent { table: "audit", column };
+        let broken = |column| StoreError::Inconsistent {
+            table: "audit",
+            column,
+        };
         let (mut place, mut previous) = (0_i64, Sha256::of(b""));
         loop {
             let rows = read_all!(
@@ -327,10 +353,16 @@ impl Store {
                 (place, previous) = (found, leaf);
             }
         }
-        let (end, leaf): (i64, Vec<u8>) =
-            read_one!(self, (i64, Vec<u8>), "select place, leaf from audit_head where id = 1")?;
+        let (end, leaf): (i64, Vec<u8>) = read_one!(
+            self,
+            (i64, Vec<u8>),
+            "select place, leaf from audit_head where id = 1"
+        )?;
         if end != place || leaf != previous.as_bytes() {
-            return Err(StoreError::Inconsistent { table: "audit_head", column: "place" });
+            return Err(StoreError::Inconsistent {
+                table: "audit_head",
+                column: "place",
+            });
         }
         Ok((Column("audit", "place").number(place)?, previous))
     }

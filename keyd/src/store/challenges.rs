@@ -103,10 +103,15 @@ impl TryFrom<ContextRow> for ActivationContext {
         let key = StaffKey::try_from(row.key)?;
         let purpose = match (row.purpose.as_str(), row.session_id) {
             ("activate", None) => Purpose::Activate,
-            ("extend", Some(session)) => {
-                Purpose::Extend { session: column("session_id").fixed(&session)? }
+            ("extend", Some(session)) => Purpose::Extend {
+                session: column("session_id").fixed(&session)?,
+            },
+            _ => {
+                return Err(StoreError::Inconsistent {
+                    table: "challenge",
+                    column: "purpose",
+                });
             }
-            _ => return Err(StoreError::Inconsistent { table: "challenge", column: "purpose" }),
         };
         let consumed = row.consumed_at;
         let challenge = StoredChallenge {
@@ -126,9 +131,14 @@ impl TryFrom<ContextRow> for ActivationContext {
             pcrs: column("pcrs").json(&row.pcrs)?,
             issued_at: column("issued_at").time(row.issued_at)?,
             expires_at: column("expires_at").time(row.expires_at)?,
-            consumed_at: consumed.map(|at| column("consumed_at").time(at)).transpose()?,
+            consumed_at: consumed
+                .map(|at| column("consumed_at").time(at))
+                .transpose()?,
         };
-        let missing = StoreError::Inconsistent { table: "key_grant", column: "certificate" };
+        let missing = StoreError::Inconsistent {
+            table: "key_grant",
+            column: "certificate",
+        };
         Ok(Self {
             challenge,
             device,
@@ -180,7 +190,10 @@ impl Tx {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn insert_challenge(&mut self, challenge: &StoredChallenge) -> Result<(), StoreError> {
+    pub async fn insert_challenge(
+        &mut self,
+        challenge: &StoredChallenge,
+    ) -> Result<(), StoreError> {
         let (purpose, session) = match challenge.purpose {
             Purpose::Activate => ("activate", None),
             Purpose::Extend { session } => ("extend", Some(session)),
@@ -195,7 +208,9 @@ impl Tx {
             challenge.id.as_bytes().as_slice(),
             challenge.nonce.as_bytes().as_slice(),
             purpose,
-            session.as_ref().map(|session| session.as_bytes().as_slice()),
+            session
+                .as_ref()
+                .map(|session| session.as_bytes().as_slice()),
             challenge.device.as_bytes().as_slice(),
             i64::from(challenge.generation.number()),
             challenge.site.as_str(),
@@ -295,10 +310,16 @@ impl Tx {
     ///
     /// [`StoreError`].
     pub async fn forget_nonces(&mut self, before: Timestamp) -> Result<u64, StoreError> {
-        let challenges =
-            execute!(self, "delete from challenge where expires_at < $1", before.millis())?;
-        let nonces =
-            execute!(self, "delete from action_nonce where expires_at < $1", before.millis())?;
+        let challenges = execute!(
+            self,
+            "delete from challenge where expires_at < $1",
+            before.millis()
+        )?;
+        let nonces = execute!(
+            self,
+            "delete from action_nonce where expires_at < $1",
+            before.millis()
+        )?;
         Ok(challenges.saturating_add(nonces))
     }
 }

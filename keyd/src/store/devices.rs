@@ -107,6 +107,10 @@ macro_rules! device_columns {
 pub(super) use device_columns;
 
 #[derive(sqlx::FromRow)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "columns of one table among those of a join"
+)]
 pub(super) struct DeviceRow {
     d_device_id: Vec<u8>,
     d_site: String,
@@ -229,7 +233,11 @@ impl Store {
         let row = read_optional!(
             self,
             DeviceRow,
-            concat!("select ", device_columns!(), " from device d where d.device_id = $1"),
+            concat!(
+                "select ",
+                device_columns!(),
+                " from device d where d.device_id = $1"
+            ),
             id.as_bytes().as_slice()
         )?;
         row.map(Device::try_from).transpose()
@@ -287,7 +295,11 @@ impl Store {
         let row = read_optional!(
             self,
             DeviceRow,
-            concat!("select ", device_columns!(), " from device d where d.ek_sha256 = $1"),
+            concat!(
+                "select ",
+                device_columns!(),
+                " from device d where d.ek_sha256 = $1"
+            ),
             ek.as_bytes().as_slice()
         )?;
         row.map(Device::try_from).transpose()
@@ -341,7 +353,11 @@ impl Tx {
             self,
             fetch_optional,
             DeviceRow,
-            concat!("select ", device_columns!(), " from device d where d.device_id = $1"),
+            concat!(
+                "select ",
+                device_columns!(),
+                " from device d where d.device_id = $1"
+            ),
             id.as_bytes().as_slice()
         )?;
         row.map(Device::try_from).transpose()
@@ -579,7 +595,10 @@ impl Tx {
             id.as_bytes().as_slice()
         )?;
         let column = Column("device", "order_seq");
-        let (seq,) = row.ok_or(StoreError::Inconsistent { table: "device", column: "device_id" })?;
+        let (seq,) = row.ok_or(StoreError::Inconsistent {
+            table: "device",
+            column: "device_id",
+        })?;
         Ok(OrderSeq::new(column.number(seq)?))
     }
 

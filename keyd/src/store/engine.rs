@@ -44,16 +44,25 @@ impl FromStr for DatabaseUrl {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if ["sqlite:", "postgres://", "postgresql://"].iter().any(|p| text.starts_with(p)) {
+        if ["sqlite:", "postgres://", "postgresql://"]
+            .iter()
+            .any(|p| text.starts_with(p))
+        {
             return Ok(Self(text.to_owned()));
         }
-        Err(StoreError::Address("it must begin with `sqlite:` or `postgres://`".to_owned()))
+        Err(StoreError::Address(
+            "it must begin with `sqlite:` or `postgres://`".to_owned(),
+        ))
     }
 }
 
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_postgres() { "DatabaseUrl(postgres)" } else { "DatabaseUrl(sqlite)" })
+        f.write_str(if self.is_postgres() {
+            "DatabaseUrl(postgres)"
+        } else {
+            "DatabaseUrl(sqlite)"
+        })
     }
 }
 
@@ -120,7 +129,11 @@ impl Db {
             }
             Self::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
-        Ok(Tx { inner, drafts: Vec::new(), wakes: Vec::new() })
+        Ok(Tx {
+            inner,
+            drafts: Vec::new(),
+            wakes: Vec::new(),
+        })
     }
 
     pub(super) async fn migrate(&self) -> Result<(i64, i64), StoreError> {
@@ -143,7 +156,11 @@ impl Db {
     }
 
     pub(super) async fn schema_versions(&self) -> Result<(i64, i64), StoreError> {
-        let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let wanted = MIGRATIONS
+            .iter()
+            .map(|migration| migration.version)
+            .max()
+            .unwrap_or(0);
         let exists = match self {
             Self::Sqlite { read, .. } => {
                 let sql = "select count(*) from sqlite_master where name = '_sqlx_migrations'";
@@ -168,7 +185,11 @@ impl Db {
 
     pub(super) async fn check_schema(&self) -> Result<(), StoreError> {
         let (found, wanted) = self.schema_versions().await?;
-        if found == wanted { Ok(()) } else { Err(StoreError::Schema { found, wanted }) }
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(StoreError::Schema { found, wanted })
+        }
     }
 
     pub(super) async fn close(&self) {

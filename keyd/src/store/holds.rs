@@ -109,7 +109,10 @@ impl Store {
         )?;
         let mut holds = HoldsByTarget::new();
         for row in rows {
-            holds.entry(row.target).or_default().push(row.hold.try_into()?);
+            holds
+                .entry(row.target)
+                .or_default()
+                .push(row.hold.try_into()?);
         }
         Ok(holds)
     }

@@ -38,8 +38,8 @@ use wardkey_schemas::Refusal;
 use wardkey_schemas::ids::DeviceId;
 
 pub use self::engine::{DatabaseUrl, Tx};
-pub use self::work::{Committed, Lane, Work};
 use self::engine::{Db, Make};
+pub use self::work::{Committed, Lane, Work};
 
 /// Why the store cannot tell or cannot write. Never a refusal: that is an answer.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use wardkey_schemas::order::{Order, OrderReceipt};
 use wardkey_schemas::query::OrderRow;
 use wardkey_schemas::time::Timestamp;
 
-use super::engine::{Tx, TxInner};
+use super::engine::{Db, Tx, TxInner};
 use super::rows::{Column, to_i64};
 use super::{Store, StoreError, Wake};
 
@@ -277,6 +277,40 @@ impl Tx {
             acted_at.millis()
         )?;
         Ok(rows == 1)
+    }
+}
+
+/// The database's word of orders that any node has committed.
+#[derive(Debug)]
+pub struct OrderListener(sqlx::postgres::PgListener);
+
+impl OrderListener {
+    /// The laptop of the next order; `None` for a word that is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`] if the connection is gone for good.
+    pub async fn next(&mut self) -> Result<Option<DeviceId>, StoreError> {
+        let word = self.0.recv().await?;
+        Ok(word.payload().parse().ok())
+    }
+}
+
+impl Store {
+    /// Starts listening; `None` where one process has the database to itself.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn listen(&self) -> Result<Option<OrderListener>, StoreError> {
+        match &self.db {
+            Db::Sqlite { .. } => Ok(None),
+            Db::Postgres(pool) => {
+                let mut listener = sqlx::postgres::PgListener::connect_with(pool).await?;
+                listener.listen(CHANNEL).await?;
+                Ok(Some(OrderListener(listener)))
+            }
+        }
     }
 }
 

@@ -33,7 +33,10 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn find_reader_by_key(&self, reader_key: Thumbprint) -> Result<Option<Reader>, StoreError> {
+    pub async fn find_reader_by_key(
+        &self,
+        reader_key: Thumbprint,
+    ) -> Result<Option<Reader>, StoreError> {
         let row = read_optional!(
             self,
             (Vec<u8>, String, Vec<u8>, String, Vec<u8>, i64),
@@ -65,7 +68,11 @@ impl Tx {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn insert_reader(&mut self, reader: &Reader, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn insert_reader(
+        &mut self,
+        reader: &Reader,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         execute!(
             self,
             "insert into reader (reader_id, site, key, role, reader_key, reader_key_thumbprint, \

@@ -99,8 +99,10 @@ impl TryFrom<Row> for Registration {
     fn try_from(row: Row) -> Result<Self, Self::Error> {
         let column = |name| Column("registration", name);
         let secret = |bytes: Vec<u8>| {
-            <[u8; 32]>::try_from(bytes)
-                .map_err(|_| StoreError::Inconsistent { table: "registration", column: "secret" })
+            <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::Inconsistent {
+                table: "registration",
+                column: "secret",
+            })
         };
         let announcement = row
             .certificates
@@ -110,7 +112,12 @@ impl TryFrom<Row> for Registration {
             ("open", None) => Progress::Open,
             ("announced", Some(announcement)) => Progress::Announced(announcement),
             ("issued", Some(announcement)) => Progress::Issued(announcement),
-            _ => return Err(StoreError::Inconsistent { table: "registration", column: "stage" }),
+            _ => {
+                return Err(StoreError::Inconsistent {
+                    table: "registration",
+                    column: "stage",
+                });
+            }
         };
         Ok(Self {
             id: column("registration_id").fixed(&row.registration_id)?,
@@ -132,9 +139,10 @@ impl TryFrom<Row> for Registration {
 }
 
 fn uuid_bytes(bytes: &[u8]) -> Result<&[u8; 16], StoreError> {
-    bytes
-        .try_into()
-        .map_err(|_| StoreError::Inconsistent { table: "registration", column: "subject" })
+    bytes.try_into().map_err(|_| StoreError::Inconsistent {
+        table: "registration",
+        column: "subject",
+    })
 }
 
 impl Store {
@@ -185,7 +193,9 @@ impl Tx {
             new.kind.as_str(),
             registration.request.as_str(),
             registration.subject.as_slice(),
-            registration.generation.map(|generation| i64::from(generation.number())),
+            registration
+                .generation
+                .map(|generation| i64::from(generation.number())),
             registration.nonce.as_bytes().as_slice(),
             registration.secret.as_ref().map(<[u8; 32]>::as_slice),
             registration.ca_nonce.as_bytes().as_slice(),

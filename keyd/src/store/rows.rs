@@ -13,7 +13,10 @@ pub struct Column(pub &'static str, pub &'static str);
 
 impl Column {
     const fn inconsistent(self) -> StoreError {
-        StoreError::Inconsistent { table: self.0, column: self.1 }
+        StoreError::Inconsistent {
+            table: self.0,
+            column: self.1,
+        }
     }
 
     /// A value with a fixed number of bytes: an id, a digest, a thumbprint.
@@ -54,7 +57,10 @@ impl Column {
 }
 
 /// A value as JSON text, for a column that keeps lists.
-pub(super) fn to_json<T: serde::Serialize>(value: &T, column: Column) -> Result<String, StoreError> {
+pub(super) fn to_json<T: serde::Serialize>(
+    value: &T,
+    column: Column,
+) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|_| column.inconsistent())
 }
 

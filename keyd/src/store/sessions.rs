@@ -144,7 +144,10 @@ impl TryFrom<Row> for Session {
             },
             anchor_at: column("anchor_at").time(row.anchor_at)?,
             last_clock: i64_to_bits(row.last_clock),
-            ended_at: row.ended_at.map(|at| column("ended_at").time(at)).transpose()?,
+            ended_at: row
+                .ended_at
+                .map(|at| column("ended_at").time(at))
+                .transpose()?,
         })
     }
 }
@@ -249,7 +252,10 @@ impl Store {
                     cannot_run_past: column("cannot_run_past").time(row.cannot_run_past)?,
                     renewals: column("seq").number(row.seq)?,
                     state: row.visit_state,
-                    ended_at: row.ended_at.map(|at| column("ended_at").time(at)).transpose()?,
+                    ended_at: row
+                        .ended_at
+                        .map(|at| column("ended_at").time(at))
+                        .transpose()?,
                     end_reason: row.end_reason,
                 })
             })
@@ -482,7 +488,8 @@ impl Tx {
             "select session_id from session where device_id = $1 and ended_at is null",
             device.as_bytes().as_slice()
         )?;
-        row.map(|(id,)| Column("session", "session_id").fixed(&id)).transpose()
+        row.map(|(id,)| Column("session", "session_id").fixed(&id))
+            .transpose()
     }
 
     /// The running visits with a key, by laptop.

@@ -30,7 +30,9 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn newest_bundle(&self) -> Result<Option<(BundleVersion, BundlePackage)>, StoreError> {
+    pub async fn newest_bundle(
+        &self,
+    ) -> Result<Option<(BundleVersion, BundlePackage)>, StoreError> {
         let row = read_optional!(
             self,
             (i64, String),
@@ -95,8 +97,8 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    /// Makes a site known, or renews its registrar by a newer charter. First keys that are there
-    /// already keep their mark of use.
+    /// Makes a site known, or renews its registrar by a newer charter; `false` for one that is
+    /// older than the charter in use. First keys that are there already keep their mark of use.
     ///
     /// # Errors
     ///
@@ -106,21 +108,28 @@ impl Tx {
         charter: &SiteCharter,
         envelope: &Jws<SiteCharter>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        execute!(
+    ) -> Result<bool, StoreError> {
+        let rows = execute!(
             self,
-            "insert into site (site, charter_id, charter, registrar_key, registrar_thumbprint, \
-             registered_at) values ($1, $2, $3, $4, $5, $6) on conflict (site) do update \
+            "insert into site (site, charter_id, charter, charter_issued_at, registrar_key, \
+             registrar_thumbprint, registered_at) values ($1, $2, $3, $4, $5, $6, $7) \
+             on conflict (site) do update \
              set charter_id = excluded.charter_id, charter = excluded.charter, \
+                 charter_issued_at = excluded.charter_issued_at, \
                  registrar_key = excluded.registrar_key, \
-                 registrar_thumbprint = excluded.registrar_thumbprint",
+                 registrar_thumbprint = excluded.registrar_thumbprint \
+             where excluded.charter_issued_at > site.charter_issued_at",
             charter.site.as_str(),
             charter.charter.as_bytes().as_slice(),
             envelope.as_str(),
+            charter.issued_at.millis(),
             charter.registrar.point().as_slice(),
             charter.registrar.thumbprint().as_bytes().as_slice(),
             now.millis()
         )?;
+        if rows == 0 {
+            return Ok(false);
+        }
         for first in &charter.first_keys {
             execute!(
                 self,
@@ -131,7 +140,7 @@ impl Tx {
                 first.role.as_str()
             )?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Spends the right of a charter's first key to be certified; `false` if it was spent before,

@@ -71,7 +71,10 @@ impl Committed {
     ///
     /// [`StoreError::Inconsistent`] if the work recorded nothing.
     pub fn leaf(&self) -> Result<Sha256, StoreError> {
-        let missing = StoreError::Inconsistent { table: "audit", column: "leaf" };
+        let missing = StoreError::Inconsistent {
+            table: "audit",
+            column: "leaf",
+        };
         self.leaves.last().copied().ok_or(missing)
     }
 }
@@ -137,7 +140,16 @@ impl Writer {
         let (stop, stopped) = watch::channel(false);
         let task = |kill, ordinary| {
             let (db, wakes, stopped) = (db.clone(), wakes.clone(), stopped.clone());
-            tokio::spawn(Task { db, wakes, kill, ordinary, stopped }.run())
+            tokio::spawn(
+                Task {
+                    db,
+                    wakes,
+                    kill,
+                    ordinary,
+                    stopped,
+                }
+                .run(),
+            )
         };
         let (kill, kill_queue) = mpsc::channel(QUEUE);
         let (ordinary, tasks) = match db {
@@ -154,7 +166,13 @@ impl Writer {
             }
         };
         let tasks = Mutex::new(tasks);
-        Self(Arc::new(Lanes { kill, ordinary, turn: AtomicUsize::new(0), stop, tasks }))
+        Self(Arc::new(Lanes {
+            kill,
+            ordinary,
+            turn: AtomicUsize::new(0),
+            stop,
+            tasks,
+        }))
     }
 
     pub(super) async fn write<W: Work>(
@@ -163,9 +181,18 @@ impl Writer {
         work: W,
     ) -> Result<(W::Out, Committed), StoreError> {
         let (answer, answered) = oneshot::channel();
-        let envelope: Box<dyn Queued> = Box::new(Envelope { work, out: None, answer });
+        let envelope: Box<dyn Queued> = Box::new(Envelope {
+            work,
+            out: None,
+            answer,
+        });
         match lane {
-            Lane::Kill => self.0.kill.send(envelope).await.map_err(|_| StoreError::Stopped)?,
+            Lane::Kill => self
+                .0
+                .kill
+                .send(envelope)
+                .await
+                .map_err(|_| StoreError::Stopped)?,
             Lane::Ordinary => {
                 let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
                 let writer = turn.checked_rem(self.0.ordinary.len()).unwrap_or(0);
@@ -297,7 +324,11 @@ impl Task {
             .into_iter()
             .map(|count| Committed {
                 at,
-                leaves: entries.by_ref().take(count).map(|entry: Entry| entry.leaf).collect(),
+                leaves: entries
+                    .by_ref()
+                    .take(count)
+                    .map(|entry: Entry| entry.leaf)
+                    .collect(),
             })
             .collect())
     }
@@ -305,13 +336,13 @@ impl Task {
 
 /// Deadlocks and lock time-outs pass; other faults of the database do not by themselves.
 fn is_worth_another_try(error: &StoreError) -> bool {
-    match error {
-        StoreError::Database(sqlx::Error::Database(error)) => {
-            // 40001 and 40P01: serialisation and deadlock; 55P03: lock time-out; 5: SQLITE_BUSY.
-            error.code().is_some_and(|code| matches!(&*code, "40001" | "40P01" | "55P03" | "5"))
-        }
-        _ => false,
-    }
+    let StoreError::Database(sqlx::Error::Database(error)) = error else {
+        return false;
+    };
+    // 40001 and 40P01: serialisation and deadlock; 55P03: lock time-out; 5: SQLITE_BUSY.
+    error
+        .code()
+        .is_some_and(|code| matches!(&*code, "40001" | "40P01" | "55P03" | "5"))
 }
 
 /// An error with its causes on one line.

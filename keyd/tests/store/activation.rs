@@ -1,10 +1,10 @@
 //! Challenges and visits: spent once, one a laptop, one a key.
 
+use wardkey_keyd::store::Store;
 use wardkey_keyd::store::challenges::{NonceUse, StoredChallenge};
 use wardkey_keyd::store::devices::TpmTime;
 use wardkey_keyd::store::readers::Reader;
 use wardkey_keyd::store::sessions::{GivenLease, NewSession};
-use wardkey_keyd::store::{Lane, Store};
 use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::challenge::Purpose;
 use wardkey_schemas::evidence::PcrValue;
@@ -19,7 +19,11 @@ use crate::engines::{on_each_engine, out};
 use crate::samples::{add_key, add_laptop, add_sites, key, laptop, now, other_site, site, staff};
 use crate::write_work;
 
-const TPM: TpmTime = TpmTime { reset_count: 1, restart_count: 0, clock: 2000 };
+const TPM: TpmTime = TpmTime {
+    reset_count: 1,
+    restart_count: 0,
+    clock: 2000,
+};
 
 fn challenge(device: DeviceId, key: Thumbprint) -> StoredChallenge {
     StoredChallenge {
@@ -92,7 +96,10 @@ async fn a_challenge_comes_back_with_all_it_is_judged_by_and_is_spent_once() {
             let sample = sample.clone();
             async move {
                 tx.insert_challenge(&sample).await?;
-                let replayed = [PcrValue { index: 0, sha256: Sha256::of(b"0") }];
+                let replayed = [PcrValue {
+                    index: 0,
+                    sha256: Sha256::of(b"0"),
+                }];
                 tx.insert_event_log(b"log", &replayed, now()).await?;
                 tx.insert_event_log(b"log", &replayed, now()).await
             }
@@ -106,7 +113,10 @@ async fn a_challenge_comes_back_with_all_it_is_judged_by_and_is_spent_once() {
         assert_eq!(context.key.key, staff.key.thumbprint());
         assert_eq!(context.replayed.unwrap().len(), 1);
         let spent = out(write_work!(store, |tx| async move {
-            Ok([tx.consume_challenge(id, now()).await?, tx.consume_challenge(id, now()).await?])
+            Ok([
+                tx.consume_challenge(id, now()).await?,
+                tx.consume_challenge(id, now()).await?,
+            ])
         }));
         assert_eq!(spent, [true, false]);
         let context = store.activation_context(id).await.unwrap().unwrap();
@@ -130,12 +140,18 @@ async fn the_rows_are_claimed_only_as_they_were_judged() {
         let key = store.find_key(&site(), thumbprint).await.unwrap().unwrap();
         let claims = out(write_work!(store, |tx| async move {
             Ok([
-                tx.claim_device_to_start(id, device.version, TPM, now()).await?,
-                tx.claim_device_to_start(id, device.version - 1, TPM, now()).await?,
-                tx.claim_device_to_go_on(id, Generation::FIRST, TPM, now()).await?,
-                tx.claim_device_to_go_on(id, Generation::new(2), TPM, now()).await?,
-                tx.claim_key_to_start(thumbprint, key.version, now()).await?,
-                tx.claim_key_to_start(thumbprint, key.version + 1, now()).await?,
+                tx.claim_device_to_start(id, device.version, TPM, now())
+                    .await?,
+                tx.claim_device_to_start(id, device.version - 1, TPM, now())
+                    .await?,
+                tx.claim_device_to_go_on(id, Generation::FIRST, TPM, now())
+                    .await?,
+                tx.claim_device_to_go_on(id, Generation::new(2), TPM, now())
+                    .await?,
+                tx.claim_key_to_start(thumbprint, key.version, now())
+                    .await?,
+                tx.claim_key_to_start(thumbprint, key.version + 1, now())
+                    .await?,
                 tx.claim_key_to_go_on(thumbprint, now()).await?,
             ])
         }));
@@ -157,9 +173,14 @@ async fn a_key_has_one_visit_at_a_time_and_a_lapsed_one_gives_way() {
         add_key(store, &staff).await;
         let key = staff.key.thumbprint();
         assert!(begin(store, session(1, one.id, key)).await);
-        assert!(!begin(store, session(2, two.id, key)).await, "the key is in use");
+        assert!(
+            !begin(store, session(2, two.id, key)).await,
+            "the key is in use"
+        );
         let end = |at| async move {
-            out(write_work!(store, |tx| async move { tx.end_lapsed_sessions(two.id, key, at).await }))
+            out(write_work!(store, |tx| async move {
+                tx.end_lapsed_sessions(two.id, key, at).await
+            }))
         };
         assert!(end(now()).await.is_empty(), "it may still run");
         let over = now().plus(Seconds::new(900));
@@ -167,7 +188,11 @@ async fn a_key_has_one_visit_at_a_time_and_a_lapsed_one_gives_way() {
         assert!(begin(store, session(3, two.id, key)).await);
         let listed = store.sessions_of(&site(), 10).await.unwrap();
         assert_eq!(listed.len(), 2);
-        assert!(listed.iter().any(|row| row.end_reason.as_deref() == Some("lease-over")));
+        assert!(
+            listed
+                .iter()
+                .any(|row| row.end_reason.as_deref() == Some("lease-over"))
+        );
     })
     .await;
 }
@@ -191,7 +216,10 @@ async fn a_new_visit_on_the_same_laptop_takes_the_place_of_the_old_one() {
         assert!(begin(store, session(2, device, key)).await);
         let (running, with_key) = out(write_work!(store, |tx| async move {
             tx.lock_devices_with(key).await?;
-            Ok((tx.open_session_on(device).await?, tx.open_sessions_with(key).await?))
+            Ok((
+                tx.open_session_on(device).await?,
+                tx.open_sessions_with(key).await?,
+            ))
         }));
         assert_eq!(running, Some(SessionId::from_bytes([2; 16])));
         assert_eq!(with_key.len(), 1);
@@ -214,14 +242,19 @@ async fn a_visit_is_renewed_from_the_place_where_it_was_judged() {
         let renewed = out(write_work!(store, |tx| async move {
             let state = VisitState::WithPatient;
             Ok([
-                tx.renew_session(id, 0, &lease(2), request, 3000, state).await?,
-                tx.renew_session(id, 0, &lease(3), request, 3000, state).await?,
+                tx.renew_session(id, 0, &lease(2), request, 3000, state)
+                    .await?,
+                tx.renew_session(id, 0, &lease(3), request, 3000, state)
+                    .await?,
             ])
         }));
         assert_eq!(renewed, [true, false]);
         let found = store.find_session(id).await.unwrap().unwrap();
         assert_eq!((found.seq, found.lease.as_str()), (1, "lease 2"));
-        assert_eq!((found.anchor, found.anchor_at, found.last_clock), (TPM, now(), 3000));
+        assert_eq!(
+            (found.anchor, found.anchor_at, found.last_clock),
+            (TPM, now(), 3000)
+        );
         assert_eq!(found.answered_request, Some(request));
         assert!(!found.key_stopped);
         let extended = out(write_work!(store, |tx| {
@@ -241,13 +274,17 @@ async fn a_visit_is_renewed_from_the_place_where_it_was_judged() {
             Ok([
                 tx.end_session(id, EndReason::Staff, now()).await?,
                 tx.end_session(id, EndReason::Stopped, now()).await?,
-                tx.renew_session(id, 2, &lease(4), request, 4000, VisitState::InRoom).await?,
+                tx.renew_session(id, 2, &lease(4), request, 4000, VisitState::InRoom)
+                    .await?,
             ])
         }));
         assert_eq!(ended, [true, false, false]);
         let room = store.find_room(RoomId::from_bytes([1; 16])).await.unwrap();
         assert_eq!(room, Some((site(), false)), "its room is closed with it");
-        assert_eq!(store.find_room(RoomId::from_bytes([8; 16])).await.unwrap(), None);
+        assert_eq!(
+            store.find_room(RoomId::from_bytes([8; 16])).await.unwrap(),
+            None
+        );
     })
     .await;
 }
@@ -259,8 +296,10 @@ async fn a_nonce_for_a_human_act_works_once_and_in_time() {
         let nonce = |number| Nonce::new([number; 32]);
         let uses = out(write_work!(store, |tx| async move {
             let late = now().plus(Seconds::new(121));
-            tx.insert_action_nonce(&nonce(1), now(), now().plus(Seconds::new(120))).await?;
-            tx.insert_action_nonce(&nonce(2), now(), now().plus(Seconds::new(120))).await?;
+            tx.insert_action_nonce(&nonce(1), now(), now().plus(Seconds::new(120)))
+                .await?;
+            tx.insert_action_nonce(&nonce(2), now(), now().plus(Seconds::new(120)))
+                .await?;
             Ok([
                 tx.consume_action_nonce(&nonce(1), now()).await?,
                 tx.consume_action_nonce(&nonce(1), now()).await?,
@@ -268,8 +307,15 @@ async fn a_nonce_for_a_human_act_works_once_and_in_time() {
                 tx.consume_action_nonce(&nonce(3), now()).await?,
             ])
         }));
-        use NonceUse::{Expired, Fresh, Unknown, Used};
-        assert_eq!(uses, [Fresh, Used, Expired, Unknown]);
+        assert_eq!(
+            uses,
+            [
+                NonceUse::Fresh,
+                NonceUse::Used,
+                NonceUse::Expired,
+                NonceUse::Unknown
+            ]
+        );
         let forgotten = out(write_work!(store, |tx| async move {
             tx.forget_nonces(now().plus(Seconds::new(3600))).await
         }));
@@ -307,11 +353,21 @@ async fn a_reader_counts_upwards_and_dies_with_its_persons_key() {
             }
         }));
         assert_eq!(counted, [true, false, false, true]);
-        let found = store.find_reader_by_key(reader_key.thumbprint()).await.unwrap().unwrap();
+        let found = store
+            .find_reader_by_key(reader_key.thumbprint())
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!((found.role, found.reader_key), (Role::Lead, reader_key));
         let thumbprint = lead.key.thumbprint();
         write_work!(store, |tx| async move { tx.revoke_key(thumbprint).await }).unwrap();
-        assert!(store.find_reader_by_key(reader_key.thumbprint()).await.unwrap().is_none());
+        assert!(
+            store
+                .find_reader_by_key(reader_key.thumbprint())
+                .await
+                .unwrap()
+                .is_none()
+        );
     })
     .await;
 }
@@ -328,10 +384,27 @@ async fn two_sites_do_not_see_each_other() {
         assert!(begin(store, session(1, laptop.id, key)).await);
         assert!(store.find_key(&other_site(), key).await.unwrap().is_none());
         assert!(store.keys_of(&other_site(), 10).await.unwrap().is_empty());
-        assert!(store.sessions_of(&other_site(), 10).await.unwrap().is_empty());
-        assert!(store.record(&other_site(), None, 10).await.unwrap().is_empty());
-        assert!(store.orders_to(&other_site(), laptop.id, 10).await.unwrap().is_empty());
-        let _ = Lane::Kill;
+        assert!(
+            store
+                .sessions_of(&other_site(), 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            store
+                .record(&other_site(), None, 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            store
+                .orders_to(&other_site(), laptop.id, 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     })
     .await;
 }

@@ -9,15 +9,15 @@ use tokio::sync::mpsc;
 use wardkey_keyd::store::{Committed, DatabaseUrl, Lane, Store, StoreError, Tx, Wake, Work};
 
 /// A store on one engine, with the orders that it hands to links.
-pub struct TestStore {
-    pub store: Store,
-    pub wakes: mpsc::UnboundedReceiver<Wake>,
-    pub url: DatabaseUrl,
+pub(crate) struct TestStore {
+    pub(crate) store: Store,
+    pub(crate) wakes: mpsc::UnboundedReceiver<Wake>,
+    pub(crate) url: DatabaseUrl,
     folder: Option<tempfile::TempDir>,
 }
 
 /// Runs `test` on a fresh database of each engine at hand.
-pub async fn on_each_engine<F: Future<Output = ()>>(test: impl Fn(TestStore) -> F) {
+pub(crate) async fn on_each_engine<F: Future<Output = ()>>(test: impl Fn(TestStore) -> F) {
     // A test may take the store apart; the folder stays until it is done.
     let mut store = sqlite().await;
     let folder = store.folder.take();
@@ -29,7 +29,7 @@ pub async fn on_each_engine<F: Future<Output = ()>>(test: impl Fn(TestStore) -> 
     }
 }
 
-pub async fn sqlite() -> TestStore {
+pub(crate) async fn sqlite() -> TestStore {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("keyd.db").display());
     open(url.parse().unwrap(), Some(folder)).await
@@ -37,38 +37,60 @@ pub async fn sqlite() -> TestStore {
 
 async fn postgres() -> Option<TestStore> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    #[expect(clippy::disallowed_methods, reason = "the test command says where PostgreSQL is")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test command says where PostgreSQL is"
+    )]
     let admin = std::env::var("WARDKEY_TEST_POSTGRES").ok()?;
-    let name = format!("store_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let pool = sqlx::PgPool::connect(&admin).await.expect("PostgreSQL should answer");
-    sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}"))).execute(&pool).await.unwrap();
+    let name = format!(
+        "store_{}_{}",
+        std::process::id(),
+        NUMBER.fetch_add(1, Ordering::Relaxed)
+    );
+    let pool = sqlx::PgPool::connect(&admin)
+        .await
+        .expect("PostgreSQL should answer");
+    sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}")))
+        .execute(&pool)
+        .await
+        .unwrap();
     pool.close().await;
-    let mut url = admin;
-    let path = url.rfind('/').unwrap() + 1;
-    let query = url[path..].find('?').map_or(url.len(), |at| path + at);
-    url.replace_range(path..query, &name);
+    // postgres://user@host:port/NAME?options
+    let (server, old) = admin.rsplit_once('/').unwrap();
+    let options = old
+        .split_once('?')
+        .map_or_else(String::new, |(_, o)| format!("?{o}"));
+    let url = format!("{server}/{name}{options}");
     Some(open(url.parse().unwrap(), None).await)
 }
 
 async fn open(url: DatabaseUrl, folder: Option<tempfile::TempDir>) -> TestStore {
     let (before, after) = Store::migrate(&url).await.unwrap();
-    assert!(before == 0 && after > 0, "a fresh database is migrated from nothing");
+    assert!(
+        before == 0 && after > 0,
+        "a fresh database is migrated from nothing"
+    );
     let (wake, wakes) = mpsc::unbounded_channel();
     let store = Store::open(&url, wake).await.unwrap();
-    TestStore { store, wakes, url, folder }
+    TestStore {
+        store,
+        wakes,
+        url,
+        folder,
+    }
 }
 
 /// What a work of one closure answers.
-pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+pub(crate) type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A work made of one closure.
-pub struct Do<F, T>(F, PhantomData<fn() -> T>);
+pub(crate) struct Do<F, T>(F, PhantomData<fn() -> T>);
 
 impl<F, T> Do<F, T>
 where
     F: for<'a> FnMut(&'a mut Tx) -> Doing<'a, T> + Send + 'static,
 {
-    pub fn new(work: F) -> Self {
+    pub(crate) fn new(work: F) -> Self {
         Self(work, PhantomData)
     }
 }
@@ -99,17 +121,21 @@ macro_rules! write_work {
 }
 
 /// What a write gives, without what is known of its commit.
-pub fn out<T>(written: Result<(T, Committed), StoreError>) -> T {
+pub(crate) fn out<T>(written: Result<(T, Committed), StoreError>) -> T {
     written.unwrap().0
 }
 
 #[tokio::test]
 async fn a_database_that_is_not_there_is_not_made_by_opening_it() {
     let folder = tempfile::tempdir().unwrap();
-    let url: DatabaseUrl =
-        format!("sqlite:{}", folder.path().join("gone.db").display()).parse().unwrap();
+    let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("gone.db").display())
+        .parse()
+        .unwrap();
     let (wake, _wakes) = mpsc::unbounded_channel();
-    assert!(matches!(Store::open(&url, wake).await, Err(StoreError::Database(_))));
+    assert!(matches!(
+        Store::open(&url, wake).await,
+        Err(StoreError::Database(_))
+    ));
 }
 
 #[tokio::test]
@@ -120,7 +146,10 @@ async fn a_database_of_another_schema_is_refused() {
     let url: DatabaseUrl = format!("sqlite:{}", path.display()).parse().unwrap();
     let (wake, _wakes) = mpsc::unbounded_channel();
     let error = Store::open(&url, wake).await.unwrap_err();
-    assert!(matches!(error, StoreError::Schema { found: 0, .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::Schema { found: 0, .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -154,10 +183,12 @@ async fn one_bad_work_does_not_take_its_group_with_it() {
     on_each_engine(|test| async move {
         let store = &test.store;
         let good = |_: u32| store.write(Lane::Ordinary, Good);
-        let (one, bad, two) =
-            tokio::join!(good(1), store.write(Lane::Ordinary, Bad), good(2));
+        let (one, bad, two) = tokio::join!(good(1), store.write(Lane::Ordinary, Bad), good(2));
         assert!(bad.is_err());
-        assert_ne!(one.unwrap().1.leaf().unwrap(), two.unwrap().1.leaf().unwrap());
+        assert_ne!(
+            one.unwrap().1.leaf().unwrap(),
+            two.unwrap().1.leaf().unwrap()
+        );
         let (entries, _) = store.check_record().await.unwrap();
         assert_eq!(entries, 2);
     })

@@ -32,7 +32,10 @@ async fn a_laptop_moves_from_announced_to_pending_to_active() {
                 assert!(tx.insert_device(&sample, now()).await?);
                 assert!(!tx.insert_device(&sample, now()).await?, "once only");
                 let confirm = step(ObjectState::Pending, ObjectState::Active);
-                assert!(!tx.move_device(id, confirm, now()).await?, "not before it is issued");
+                assert!(
+                    !tx.move_device(id, confirm, now()).await?,
+                    "not before it is issued"
+                );
                 assert!(tx.device_issued(id, b"device", b"ak").await?);
                 assert!(!tx.device_issued(id, b"device", b"ak").await?, "once only");
                 assert!(tx.move_device(id, confirm, now()).await?);
@@ -41,18 +44,36 @@ async fn a_laptop_moves_from_announced_to_pending_to_active() {
         })
         .unwrap();
         let found = store.find_device(id).await.unwrap().unwrap();
-        let same = store.find_device_by_key(found.device_key_thumbprint).await.unwrap();
+        let same = store
+            .find_device_by_key(found.device_key_thumbprint)
+            .await
+            .unwrap();
         assert_eq!(same.unwrap().id, id);
-        let same = store.find_device_by_asset(&site(), &found.asset).await.unwrap();
+        let same = store
+            .find_device_by_asset(&site(), &found.asset)
+            .await
+            .unwrap();
         assert_eq!(same.unwrap().id, id);
-        assert!(store.find_device_by_asset(&other_site(), &found.asset).await.unwrap().is_none());
+        assert!(
+            store
+                .find_device_by_asset(&other_site(), &found.asset)
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert_eq!(found.state, ObjectState::Active);
         assert_eq!(found.firmware_version, u64::MAX, "all 64 bits survive");
         assert_eq!(found.baseline.len(), 1);
         assert!(store.find_device_by_ek(&found.ek).await.unwrap().is_some());
         let listed = store.devices_of(&site(), 10).await.unwrap();
         assert_eq!(listed.len(), 1);
-        assert!(store.devices_of(&other_site(), 10).await.unwrap().is_empty());
+        assert!(
+            store
+                .devices_of(&other_site(), 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     })
     .await;
 }
@@ -105,7 +126,10 @@ async fn a_laptop_is_enrolled_again_only_from_quarantine_and_as_the_next_generat
         }));
         assert_eq!(written, [false, false, true]);
         let found = store.find_device(first.id).await.unwrap().unwrap();
-        assert_eq!((found.generation.number(), found.state), (2, ObjectState::Announced));
+        assert_eq!(
+            (found.generation.number(), found.state),
+            (2, ObjectState::Announced)
+        );
         assert_ne!(found.device_key, first.device_key);
     })
     .await;
@@ -138,7 +162,10 @@ async fn a_token_is_enrolled_once_and_a_key_belongs_to_one_person() {
         assert!(!insert(stolen_key).await, "the key is somebody else's");
         let mut second_site = first.clone();
         second_site.site = other_site();
-        assert!(insert(second_site).await, "the same person's same key at a second site");
+        assert!(
+            insert(second_site).await,
+            "the same person's same key at a second site"
+        );
         let mut other_serial = first.clone();
         other_serial.serial = TokenSerial::new(77);
         assert!(!insert(other_serial).await);
@@ -146,8 +173,15 @@ async fn a_token_is_enrolled_once_and_a_key_belongs_to_one_person() {
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].name.as_str(), "Sam");
         assert!(store.person_exists(first.person).await.unwrap());
-        let found = store.find_key(&site(), first.key.thumbprint()).await.unwrap().unwrap();
-        assert_eq!((found.role, found.state), (Role::Staff, ObjectState::Active));
+        let found = store
+            .find_key(&site(), first.key.thumbprint())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (found.role, found.state),
+            (Role::Staff, ObjectState::Active)
+        );
     })
     .await;
 }
@@ -204,8 +238,17 @@ async fn a_registration_is_announced_once_and_its_secret_is_wiped() {
             async move { tx.insert_registration(&sample, now()).await }
         })));
         let open = store.find_registration(&site(), id).await.unwrap().unwrap();
-        assert_eq!((open.progress, open.secret), (Progress::Open, Some([7; 32])));
-        assert!(store.find_registration(&other_site(), id).await.unwrap().is_none());
+        assert_eq!(
+            (open.progress, open.secret),
+            (Progress::Open, Some([7; 32]))
+        );
+        assert!(
+            store
+                .find_registration(&other_site(), id)
+                .await
+                .unwrap()
+                .is_none()
+        );
         let announced = tbs.clone();
         let steps = out(write_work!(store, |tx| {
             let tbs = announced.clone();
@@ -220,7 +263,10 @@ async fn a_registration_is_announced_once_and_its_secret_is_wiped() {
         }));
         assert_eq!(steps, [false, true, false, true, false]);
         let found = store.find_registration(&site(), id).await.unwrap().unwrap();
-        assert_eq!((found.progress, found.secret), (Progress::Issued(tbs), None));
+        assert_eq!(
+            (found.progress, found.secret),
+            (Progress::Issued(tbs), None)
+        );
     })
     .await;
 }
@@ -255,10 +301,17 @@ async fn a_charter_certifies_each_first_key_once() {
         let unknown = key().thumbprint();
         let charter = CharterId::from_bytes([1; 16]);
         let claimed = out(write_work!(store, |tx| async move {
-            tx.claim_first_key(charter, unknown, Role::Lead, now()).await
+            tx.claim_first_key(charter, unknown, Role::Lead, now())
+                .await
         }));
         assert!(!claimed, "the charter names another key");
-        assert!(store.find_site_by_registrar(unknown).await.unwrap().is_none());
+        assert!(
+            store
+                .find_site_by_registrar(unknown)
+                .await
+                .unwrap()
+                .is_none()
+        );
     })
     .await;
 }
@@ -273,7 +326,12 @@ async fn the_newest_bundle_is_the_one_with_the_highest_version() {
         for version in [2, 1, 2] {
             let header = format!(r#"{{"alg":"ES256","typ":"wardkey-bundle+jwt","kid":"{kid}"}}"#);
             let encode = wardkey_schemas::bytes::encode;
-            let text = format!("{}.{}.{}", encode(header.as_bytes()), encode(b"{}"), "A".repeat(86));
+            let text = format!(
+                "{}.{}.{}",
+                encode(header.as_bytes()),
+                encode(b"{}"),
+                "A".repeat(86)
+            );
             let package = BundlePackage {
                 root: Bytes::from(vec![1]),
                 signer: Bytes::from(vec![2]),
@@ -283,7 +341,8 @@ async fn the_newest_bundle_is_the_one_with_the_highest_version() {
             write_work!(store, |tx| {
                 let package = package.clone();
                 async move {
-                    tx.insert_bundle(version, Sha256::of(b"payload"), &package, now()).await
+                    tx.insert_bundle(version, Sha256::of(b"payload"), &package, now())
+                        .await
                 }
             })
             .unwrap();

@@ -20,12 +20,23 @@ async fn entries_written_at_the_same_time_form_one_chain() {
             .1
         });
         let committed = futures_util::future::join_all(writes).await;
-        assert!(committed.iter().all(|committed| committed.leaves.len() == 2));
+        assert!(
+            committed
+                .iter()
+                .all(|committed| committed.leaves.len() == 2)
+        );
         let (entries, last) = store.check_record().await.unwrap();
         assert_eq!(entries, 100);
-        assert!(committed.iter().any(|committed| committed.leaf().unwrap() == last));
+        assert!(
+            committed
+                .iter()
+                .any(|committed| committed.leaf().unwrap() == last)
+        );
         let newest = store.record(&site(), None, 3).await.unwrap();
-        assert_eq!(newest.iter().map(|row| row.place).collect::<Vec<_>>(), [100, 99, 98]);
+        assert_eq!(
+            newest.iter().map(|row| row.place).collect::<Vec<_>>(),
+            [100, 99, 98]
+        );
         assert_eq!(newest[0].previous, newest[1].leaf);
         let older = store.record(&site(), Some(98), 500).await.unwrap();
         assert_eq!(older.len(), 97);
@@ -46,7 +57,10 @@ async fn a_changed_entry_is_found() {
     let path = format!("{:?}", test.url);
     assert!(!path.contains('/'), "an address is never printed: {path}");
     test.store.close().await;
-    assert!(test.store.write(Lane::Ordinary, Nothing).await.is_err(), "closed is closed");
+    assert!(
+        test.store.write(Lane::Ordinary, Nothing).await.is_err(),
+        "closed is closed"
+    );
 }
 
 struct Nothing;

@@ -19,23 +19,23 @@ use wardkey_schemas::time::Timestamp;
 
 use crate::write_work;
 
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-11-22T14:00:00Z".parse().unwrap()
 }
 
-pub fn site() -> SiteCode {
+pub(crate) fn site() -> SiteCode {
     "hmp-xyz".parse().unwrap()
 }
 
-pub fn other_site() -> SiteCode {
+pub(crate) fn other_site() -> SiteCode {
     "hmp-abc".parse().unwrap()
 }
 
-pub fn key() -> PublicKey {
+pub(crate) fn key() -> PublicKey {
     *SigningKey::generate().unwrap().0.public()
 }
 
-pub fn draft(event: &'static str) -> Draft {
+pub(crate) fn draft(event: &'static str) -> Draft {
     Draft {
         at: now(),
         site: site(),
@@ -47,7 +47,7 @@ pub fn draft(event: &'static str) -> Draft {
     }
 }
 
-pub fn laptop(number: u8) -> EnrolledDevice {
+pub(crate) fn laptop(number: u8) -> EnrolledDevice {
     EnrolledDevice {
         id: DeviceId::from_bytes([number; 16]),
         site: site(),
@@ -58,22 +58,33 @@ pub fn laptop(number: u8) -> EnrolledDevice {
         ak_key: key(),
         ak_qualified_name: [number; 34].as_slice().try_into().unwrap(),
         device_key: key(),
-        baseline: vec![PcrValue { index: 0, sha256: Sha256::of(b"pcr 0") }],
+        baseline: vec![PcrValue {
+            index: 0,
+            sha256: Sha256::of(b"pcr 0"),
+        }],
         firmware_version: u64::MAX,
-        tpm: TpmTime { reset_count: 1, restart_count: 0, clock: 1000 },
+        tpm: TpmTime {
+            reset_count: 1,
+            restart_count: 0,
+            clock: 1000,
+        },
         phrase: Phrase::of(&Sha256::of(&[number])),
         lead_key: key().thumbprint(),
         lead: PersonId::from_bytes([9; 16]),
     }
 }
 
-pub fn staff(number: u8, role: Role) -> EnrolledKey {
+pub(crate) fn staff(number: u8, role: Role) -> EnrolledKey {
     EnrolledKey {
         key: key(),
         person: PersonId::from_bytes([number; 16]),
         name: Some("Sam".parse().unwrap()),
         serial: TokenSerial::new(u32::from(number)),
-        firmware: Firmware { major: 5, minor: 7, patch: 4 },
+        firmware: Firmware {
+            major: 5,
+            minor: 7,
+            patch: 4,
+        },
         form_factor: "USB-A keychain",
         site: site(),
         role,
@@ -83,7 +94,7 @@ pub fn staff(number: u8, role: Role) -> EnrolledKey {
 }
 
 /// Makes both sites known.
-pub async fn add_sites(store: &Store) {
+pub(crate) async fn add_sites(store: &Store) {
     for (number, site) in [(1, site()), (2, other_site())] {
         let (registrar, _) = SigningKey::generate().unwrap();
         let charter = SiteCharter {
@@ -92,7 +103,10 @@ pub async fn add_sites(store: &Store) {
             site,
             authority: Sha256::of(b"authority"),
             registrar: *registrar.public(),
-            first_keys: vec![FirstKey { key: key().thumbprint(), role: Role::Lead }],
+            first_keys: vec![FirstKey {
+                key: key().thumbprint(),
+                role: Role::Lead,
+            }],
             issued_at: now(),
         };
         let envelope = jws::sign(&charter, &registrar).unwrap();
@@ -105,7 +119,7 @@ pub async fn add_sites(store: &Store) {
 }
 
 /// Brings a laptop all the way to *active*.
-pub async fn add_laptop(store: &Store, laptop: &EnrolledDevice) {
+pub(crate) async fn add_laptop(store: &Store, laptop: &EnrolledDevice) {
     let laptop = laptop.clone();
     write_work!(store, |tx| {
         let laptop = laptop.clone();
@@ -121,7 +135,7 @@ pub async fn add_laptop(store: &Store, laptop: &EnrolledDevice) {
 }
 
 /// Brings a key all the way to *active*.
-pub async fn add_key(store: &Store, key: &EnrolledKey) {
+pub(crate) async fn add_key(store: &Store, key: &EnrolledKey) {
     let key = key.clone();
     write_work!(store, |tx| {
         let key = key.clone();
@@ -130,7 +144,7 @@ pub async fn add_key(store: &Store, key: &EnrolledKey) {
     .unwrap();
 }
 
-pub async fn insert_active_key(
+pub(crate) async fn insert_active_key(
     tx: &mut Tx,
     key: &EnrolledKey,
 ) -> Result<(), wardkey_keyd::store::StoreError> {
@@ -140,7 +154,10 @@ pub async fn insert_active_key(
     }
     assert!(tx.insert_key(key, now()).await?);
     let certificate = format!("{} {thumbprint}", key.site);
-    assert!(tx.key_issued(&key.site, thumbprint, certificate.as_bytes()).await?);
+    assert!(
+        tx.key_issued(&key.site, thumbprint, certificate.as_bytes())
+            .await?
+    );
     let step = Step::new(ObjectState::Pending, ObjectState::Active).unwrap();
     assert!(tx.move_grant(&key.site, thumbprint, step, now()).await?);
     Ok(())

@@ -5,9 +5,7 @@ use wardkey_keyd::store::approvals::{Request, Signatory};
 use wardkey_keyd::store::holds::NewHold;
 use wardkey_schemas::action::{Act, Action, Target};
 use wardkey_schemas::bytes::{Bytes, Nonce, Sha256};
-use wardkey_schemas::ids::{
-    ApprovalId, DeviceId, Generation, HoldId, OrderId, OrderSeq, PersonId,
-};
+use wardkey_schemas::ids::{ApprovalId, DeviceId, Generation, HoldId, OrderId, OrderSeq, PersonId};
 use wardkey_schemas::jws;
 use wardkey_schemas::key::{SigningKey, Thumbprint};
 use wardkey_schemas::order::{
@@ -60,7 +58,11 @@ async fn a_laptop_is_stopped_while_any_hold_stands() {
         let device = sample.id;
         let target = Target::Laptop { device };
         place(store, hold(1, target, HoldClass::Lost, Mode::Immediate)).await;
-        place(store, hold(2, target, HoldClass::Maintenance, Mode::AfterThisCall)).await;
+        place(
+            store,
+            hold(2, target, HoldClass::Maintenance, Mode::AfterThisCall),
+        )
+        .await;
         let before = store.find_device(device).await.unwrap().unwrap();
         assert_eq!((before.holds, before.drains), (1, 1));
         let lifted = out(write_work!(store, |tx| async move {
@@ -76,7 +78,10 @@ async fn a_laptop_is_stopped_while_any_hold_stands() {
         assert_eq!(lifted, [true, false]);
         let after = store.find_device(device).await.unwrap().unwrap();
         assert_eq!((after.holds, after.drains), (0, 1));
-        assert!(after.version > before.version, "whoever judged it before must look again");
+        assert!(
+            after.version > before.version,
+            "whoever judged it before must look again"
+        );
         let standing = store.standing_holds(&target).await.unwrap();
         assert_eq!(standing[0].class, HoldClass::Maintenance);
         let grouped = store.holds_at(&site(), "laptop").await.unwrap();
@@ -120,7 +125,8 @@ async fn a_hold_that_revokes_is_never_lifted() {
         let target = Target::Laptop { device: sample.id };
         place(store, hold(1, target, HoldClass::Revoked, Mode::Immediate)).await;
         let lifted = out(write_work!(store, |tx| async move {
-            tx.lift_hold(&target, HoldId::from_bytes([1; 16]), now()).await
+            tx.lift_hold(&target, HoldId::from_bytes([1; 16]), now())
+                .await
         }));
         assert!(!lifted);
     })
@@ -166,7 +172,10 @@ async fn orders_have_places_without_gaps_and_wait_for_their_receipt() {
             assert_eq!((wake.device, wake.seq), (device, wanted));
         }
         assert_eq!(store.waiting_orders(device, 10).await.unwrap().len(), 2);
-        let after = store.waiting_orders_after(device, OrderSeq::new(1), 10).await.unwrap();
+        let after = store
+            .waiting_orders_after(device, OrderSeq::new(1), 10)
+            .await
+            .unwrap();
         assert_eq!(after.len(), 1);
         assert_eq!(store.waiting_orders_since(now()).await.unwrap().len(), 2);
         let later = now().plus(Seconds::new(1));
@@ -197,10 +206,20 @@ async fn orders_have_places_without_gaps_and_wait_for_their_receipt() {
         }));
         assert_eq!(written, [true, false]);
         assert_eq!(store.waiting_orders(device, 10).await.unwrap().len(), 1);
-        let found = store.find_order(device, OrderSeq::new(1)).await.unwrap().unwrap();
+        let found = store
+            .find_order(device, OrderSeq::new(1))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(found.receipt.as_deref(), Some(text.as_str()));
         let listed = store.orders_to(&site(), device, 10).await.unwrap();
-        assert_eq!(listed.iter().map(|row| row.seq.number()).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(
+            listed
+                .iter()
+                .map(|row| row.seq.number())
+                .collect::<Vec<_>>(),
+            [2, 1]
+        );
         assert_eq!(listed[1].result.as_deref(), Some("stopped"));
         assert_eq!((listed[1].sent_at, listed[0].sent_at), (Some(now()), None));
     })
@@ -221,7 +240,9 @@ async fn the_database_itself_refuses_an_approver_who_is_the_requester() {
                         nonce: Nonce::new([number; 32]),
                         site: site(),
                         act: Act::Revoke {
-                            target: Target::Laptop { device: DeviceId::from_bytes([1; 16]) },
+                            target: Target::Laptop {
+                                device: DeviceId::from_bytes([1; 16]),
+                            },
                             note: "".parse().unwrap(),
                         },
                     },
@@ -234,7 +255,9 @@ async fn the_database_itself_refuses_an_approver_who_is_the_requester() {
         let request = Request {
             id: ApprovalId::from_bytes([1; 16]),
             site: site(),
-            target: Target::Laptop { device: DeviceId::from_bytes([1; 16]) },
+            target: Target::Laptop {
+                device: DeviceId::from_bytes([1; 16]),
+            },
             holds: vec![HoldId::from_bytes([1; 16])],
             requester: signatory(1, Role::Lead),
             expires_at: now().plus(Seconds::new(1800)),
@@ -253,13 +276,35 @@ async fn the_database_itself_refuses_an_approver_who_is_the_requester() {
             })
             .map(|(approved, _)| approved)
         };
-        assert!(approve(signatory(1, Role::Lead), now()).await.is_err(), "the same person");
-        assert!(approve(signatory(2, Role::Lead), now()).await.is_err(), "the same role");
+        assert!(
+            approve(signatory(1, Role::Lead), now()).await.is_err(),
+            "the same person"
+        );
+        assert!(
+            approve(signatory(2, Role::Lead), now()).await.is_err(),
+            "the same role"
+        );
         let late = now().plus(Seconds::new(1800));
-        assert!(!approve(signatory(2, Role::SecurityOfficer), late).await.unwrap(), "too late");
-        assert!(approve(signatory(2, Role::SecurityOfficer), now()).await.unwrap());
-        assert!(!approve(signatory(3, Role::SecurityOfficer), now()).await.unwrap(), "once");
-        let found = out(write_work!(store, |tx| async move { tx.approval(&site(), id).await }));
+        assert!(
+            !approve(signatory(2, Role::SecurityOfficer), late)
+                .await
+                .unwrap(),
+            "too late"
+        );
+        assert!(
+            approve(signatory(2, Role::SecurityOfficer), now())
+                .await
+                .unwrap()
+        );
+        assert!(
+            !approve(signatory(3, Role::SecurityOfficer), now())
+                .await
+                .unwrap(),
+            "once"
+        );
+        let found = out(write_work!(store, |tx| async move {
+            tx.approval(&site(), id).await
+        }));
         let found = found.unwrap();
         assert!(found.approved);
         assert_eq!((found.target, found.holds), (asked.target, asked.holds));

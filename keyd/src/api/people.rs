@@ -1,0 +1,30 @@
+//! What people do, and what they ask.
+
+use axum::extract::State;
+use axum::response::Response;
+use wardkey_edge::problem::No;
+use wardkey_edge::request::{Body, answer};
+use wardkey_schemas::jws::Sealed;
+use wardkey_schemas::limits::MESSAGE_BYTES;
+use wardkey_schemas::order::SignedAct;
+use wardkey_schemas::query::Query;
+
+use super::{Served, around};
+
+pub(super) async fn challenge(State(served): State<Served>) -> Result<Response, No> {
+    Ok(answer(&served.app.challenge_person().await?))
+}
+
+pub(super) async fn act(
+    State(served): State<Served>,
+    Body(body): Body<SignedAct, { around!(MESSAGE_BYTES) }>,
+) -> Result<Response, No> {
+    Ok(answer(&served.app.act(body).await?))
+}
+
+pub(super) async fn ask(
+    State(served): State<Served>,
+    Body(body): Body<Sealed<Query>, { around!(MESSAGE_BYTES) }>,
+) -> Result<Response, No> {
+    Ok(answer(&served.app.ask(body).await?))
+}

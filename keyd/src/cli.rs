@@ -1,0 +1,98 @@
+//! The command line of keyd.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The central service of Wardkey: it appraises laptops and security keys, gives leases, stops and
+/// records.
+#[derive(Debug, Parser)]
+#[command(name = "keyd", version, max_term_width = 100)]
+pub struct Cli {
+    /// What is logged to standard error, for example `info` or `wardkey_keyd=debug,warn`.
+    #[arg(long, global = true, default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    /// Log lines as JSON.
+    #[arg(long, global = true)]
+    pub log_json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What keyd can be asked to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new service: folder, keys, settings, database, and a request for the root to sign.
+    ///
+    /// Nothing that exists is overwritten. Take the request to the root ceremony
+    /// (`wardkey-ca root sign --service-authority …`), then import the bundle it gives.
+    Init(Init),
+    /// Run the service.
+    ///
+    /// Prints `ready address=… ops=…` once it listens. Stops on SIGTERM or Ctrl-C, letting requests
+    /// finish.
+    Serve(Settings),
+    /// Bring the database schema up to date.
+    Migrate(Settings),
+    /// Take up a trust bundle from the root ceremony. A running service notices within seconds.
+    Trust(TrustCommand),
+    /// Look for what is wrong or soon will be: settings, keys, database, trust, record.
+    Doctor(Doctor),
+    /// Settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Where the settings are.
+#[derive(Args, Debug)]
+pub struct Settings {
+    /// The file of settings.
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        default_value = "/etc/wardkey/keyd.toml"
+    )]
+    pub config: PathBuf,
+}
+
+/// A new service.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// The folder to make; it will hold keys, settings and, unless set otherwise, the database.
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// SHA-256 of the root's certificate, as the root ceremony printed it.
+    #[arg(long, value_name = "HEX")]
+    pub root_sha256: String,
+}
+
+/// A trust bundle.
+#[derive(Args, Debug)]
+pub struct TrustCommand {
+    /// Where the settings are.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The bundle, as the root ceremony wrote it (`bundle.json`).
+    #[arg(value_name = "FILE")]
+    pub bundle: PathBuf,
+}
+
+/// A look at everything.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Where the settings are.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say everything that is wrong with a file of settings.
+    Check(Settings),
+}

@@ -1,0 +1,223 @@
+//! A look at everything that can be wrong with a service, with what to do about it.
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+use wardkey_schemas::time::{Seconds, Timestamp};
+
+use crate::config::Config;
+use crate::store::{Store, StoreError};
+use crate::trust::{Sources, Trust};
+
+/// How good or bad a finding is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// As it should be.
+    Good,
+    /// It works, and somebody should look soon.
+    Warning,
+    /// It does not work.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: &'static str,
+    /// How it is.
+    pub health: Health,
+    /// What was found.
+    pub found: String,
+    /// What to do, unless it is good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    fn good(what: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            what,
+            health: Health::Good,
+            found: found.into(),
+            hint: None,
+        }
+    }
+
+    fn other(
+        health: Health,
+        what: &'static str,
+        found: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            what,
+            health,
+            found: found.into(),
+            hint: Some(hint.into()),
+        }
+    }
+}
+
+/// Authorities whose end is this near should be renewed.
+const SOON: Seconds = Seconds::new(90 * 24 * 3600);
+
+/// Looks at everything.
+pub async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let mut findings = vec![Finding::good("settings", "they can be used")];
+    let Some(store) = look_at_database(config, &mut findings).await else {
+        return findings;
+    };
+    look_at_trust(config, &store, now, &mut findings).await;
+    look_at_record(&store, &mut findings).await;
+    store.close().await;
+    findings
+}
+
+async fn look_at_database(config: &Config, findings: &mut Vec<Finding>) -> Option<Store> {
+    let (wake, _) = mpsc::unbounded_channel();
+    match Store::open(&config.database, wake).await {
+        Ok(store) => {
+            let found = format!(
+                "{} answers, and its schema is this program's",
+                store.engine()
+            );
+            findings.push(Finding::good("database", found));
+            if config.database.is_postgres() {
+                let hint = "give it a standby that commits with it, or accept that a failover \
+                            loses what was acknowledged last";
+                let found = "whether PostgreSQL fails over synchronously cannot be seen from here";
+                findings.push(Finding::other(Health::Warning, "failover", found, hint));
+            }
+            Some(store)
+        }
+        Err(error) => {
+            let hint = if matches!(error, StoreError::Schema { .. }) {
+                "run `keyd migrate`"
+            } else {
+                "check `database.url` and that the database runs"
+            };
+            let found = with_causes(&error);
+            findings.push(Finding::other(Health::Bad, "database", found, hint));
+            None
+        }
+    }
+}
+
+async fn look_at_trust(
+    config: &Config,
+    store: &Store,
+    now: Timestamp,
+    findings: &mut Vec<Finding>,
+) {
+    let newest = match store.newest_bundle().await {
+        Ok(Some(newest)) => newest,
+        Ok(None) => {
+            let hint = "take the service's request to the root ceremony, then `keyd trust`";
+            let found = "no trust bundle was imported";
+            findings.push(Finding::other(Health::Bad, "trust bundle", found, hint));
+            return;
+        }
+        Err(error) => {
+            let found = with_causes(&error);
+            findings.push(Finding::other(
+                Health::Bad,
+                "trust bundle",
+                found,
+                "see above",
+            ));
+            return;
+        }
+    };
+    let (version, package) = newest;
+    let sources = Sources::within(&config.state, config.root);
+    match Trust::establish(package, version, &sources, now) {
+        Ok(trust) => {
+            let found = format!("version {version}, {} sites", trust.bundle.sites().count());
+            findings.push(Finding::good("trust bundle", found));
+            findings.extend(anchors(&trust));
+            findings.extend(ends(&trust, now));
+        }
+        Err(error) => {
+            let hint = "check root_sha256, the keys and the bundle; import a newer one if needed";
+            let found = with_causes(&error);
+            findings.push(Finding::other(Health::Bad, "trust bundle", found, hint));
+        }
+    }
+}
+
+fn anchors(trust: &Trust) -> Vec<Finding> {
+    let missing = [
+        ("token makers", trust.token_anchors.missing()),
+        ("TPM makers", trust.ek_anchors.missing()),
+    ];
+    missing
+        .into_iter()
+        .map(|(what, missing)| {
+            if missing.is_empty() {
+                return Finding::good(what, "every pinned certificate is at hand");
+            }
+            let hashes: Vec<String> = missing.iter().map(|sha256| sha256.to_hex()).collect();
+            let found = format!("no certificate for {}", hashes.join(", "));
+            let hint = "put the maker's certificate into the folder `anchors`";
+            Finding::other(Health::Warning, what, found, hint)
+        })
+        .collect()
+}
+
+fn ends(trust: &Trust, now: Timestamp) -> Vec<Finding> {
+    let service = trust
+        .bundle
+        .service_authority()
+        .certificate()
+        .validity()
+        .not_after;
+    let sites = trust.bundle.sites().filter_map(|site| {
+        let authority = trust.bundle.site_authority(site).ok()?;
+        Some((
+            site.to_string(),
+            authority.certificate().validity().not_after,
+        ))
+    });
+    let near: Vec<String> = std::iter::once(("the service authority".to_owned(), service))
+        .chain(sites)
+        .filter(|(_, ends)| *ends <= now.plus(SOON))
+        .map(|(name, ends)| format!("{name} ends {ends}"))
+        .collect();
+    if near.is_empty() {
+        return vec![Finding::good("authorities", "none ends within 90 days")];
+    }
+    let hint = "hold a root ceremony and import the bundle it gives";
+    vec![Finding::other(
+        Health::Warning,
+        "authorities",
+        near.join("; "),
+        hint,
+    )]
+}
+
+async fn look_at_record(store: &Store, findings: &mut Vec<Finding>) {
+    findings.push(match store.check_record().await {
+        Ok((entries, last)) => Finding::good(
+            "record",
+            format!("{entries} entries, each linked to the next; last {last}"),
+        ),
+        Err(error) => {
+            let hint =
+                "keep the database as it is, stop the service, and tell your security officer";
+            Finding::other(Health::Bad, "record", with_causes(&error), hint)
+        }
+    });
+}
+
+/// An error with its causes on one line.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,215 @@
+//! The running service: what is started, in which order, and how it stops.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+use wardkey_edge::serve::{ListenError, Listener, Transport};
+use wardkey_edge::tls::{self, Identity, TlsError};
+use wardkey_schemas::time::Seconds;
+
+use crate::app::{self, App};
+use crate::config::Config;
+use crate::link::{catch_up, listen};
+use crate::store::{Lane, Store, StoreError, Tx, Work};
+use crate::trust::{self, Sources, Trust, TrustError};
+use crate::{api, clock};
+
+/// How often a newer bundle, or certificates that run out, are looked for.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How long a nonce that ran out is remembered, so that its code is *used* or *expired* rather than
+/// *unknown*.
+const REMEMBER: Seconds = Seconds::new(3600);
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The database.
+    #[error("the database cannot be used")]
+    Store(#[from] StoreError),
+    /// Whom to trust.
+    #[error("trust cannot be established")]
+    Trust(#[from] TrustError),
+    /// TLS.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+    /// The listeners.
+    #[error("a listener cannot be opened")]
+    Listen(#[from] ListenError),
+    /// Signals or standard output.
+    #[error("the operating system refused something that every service needs")]
+    Os(#[from] std::io::Error),
+}
+
+/// Runs until it is asked to stop.
+///
+/// # Errors
+///
+/// [`ServeError`] if it cannot start.
+pub async fn run(config: Config) -> Result<(), ServeError> {
+    let metrics = recorder();
+    let sources = Sources::within(&config.state, config.root);
+    let (wake, mut wakes) = mpsc::unbounded_channel();
+    let store = Store::open(&config.database, wake).await?;
+    let (version, package) = store.newest_bundle().await?.ok_or(TrustError::NoBundle)?;
+    let trust = Trust::establish(package, version, &sources, clock::now())?;
+    let signers = trust::load_signers(&sources.keys)?;
+    let tls_key = trust::load_tls_key(&sources.keys)?;
+    let identity = Identity::new(trust.tls_chain.clone(), &tls_key)?;
+    let transport = || {
+        Ok::<_, TlsError>(if config.listen.plain_http_on_loopback {
+            Transport::PlainOnLoopback
+        } else {
+            Transport::Tls(tls::server(Arc::clone(&identity))?)
+        })
+    };
+    let public = Listener::bind(config.listen.address, transport()?).await?;
+    let ops = Listener::bind(config.listen.ops, transport()?).await?;
+    let (address, ops_address) = (public.address(), ops.address());
+
+    let (sent, sent_orders) = mpsc::unbounded_channel();
+    let app = Arc::new(App::new(
+        store.clone(),
+        config.policy,
+        signers,
+        trust,
+        sources,
+        sent,
+    ));
+    let (stop, stopped) = watch::channel(false);
+    let forward = {
+        let app = Arc::clone(&app);
+        tokio::spawn(async move {
+            while let Some(wake) = wakes.recv().await {
+                app.hub.offer(wake);
+            }
+        })
+    };
+    let sent_writer = tokio::spawn(app::write_sent(store.clone(), sent_orders));
+    let mut tasks: Vec<JoinHandle<()>> = vec![
+        tokio::spawn(catch_up::run(Arc::clone(&app), stopped.clone())),
+        tokio::spawn(listen::run(Arc::clone(&app), stopped.clone())),
+        tokio::spawn(keep_house(
+            Arc::clone(&app),
+            Arc::clone(&identity),
+            tls_key,
+            stopped.clone(),
+        )),
+    ];
+    let (public_router, ops_router) = api::routers(Arc::clone(&app), metrics);
+    let until = |mut stopped: watch::Receiver<bool>| async move {
+        // An error means that the sender is gone, which is a stop as well.
+        drop(stopped.wait_for(|stop| *stop).await);
+    };
+    tasks.push(tokio::spawn(
+        public.serve(public_router, until(stopped.clone())),
+    ));
+    tasks.push(tokio::spawn(ops.serve(ops_router, until(stopped))));
+
+    tracing::info!(%address, ops = %ops_address, database = store.engine(), "keyd is running");
+    let mut out = std::io::stdout();
+    writeln!(out, "ready address={address} ops={ops_address}")?;
+    out.flush()?;
+
+    asked_to_stop().await?;
+    tracing::info!("keyd stops: requests finish, links are closed");
+    stop.send_replace(true);
+    app.hub.close_all();
+    for task in tasks {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "A task ended badly");
+        }
+    }
+    store.close().await;
+    forward.abort();
+    sent_writer.abort();
+    tracing::info!("keyd has stopped");
+    Ok(())
+}
+
+/// Counters, with what they mean.
+fn recorder() -> PrometheusHandle {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::warn!("Metrics had been set up before; this service's go there");
+    }
+    for (name, meaning) in [
+        ("wardkey_challenges_total", "challenges given to laptops"),
+        ("wardkey_activations_total", "visits started or extended"),
+        ("wardkey_renewals_total", "leases renewed"),
+        ("wardkey_registrations_total", "certificates announced"),
+        ("wardkey_acts_total", "acts of people"),
+        ("wardkey_refusals_total", "refusals by code"),
+    ] {
+        metrics::describe_counter!(name, meaning);
+    }
+    metrics::describe_gauge!("wardkey_links", "laptops linked to this node");
+    handle
+}
+
+async fn asked_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// What is looked after now and then.
+async fn keep_house(
+    app: Arc<App>,
+    identity: Arc<Identity>,
+    tls_key: zeroize::Zeroizing<Vec<u8>>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        let now = clock::now();
+        match app.refresh_trust(now).await {
+            Ok(true) => {
+                let chain = app.trust().tls_chain.clone();
+                if let Err(error) = identity.replace(chain, &tls_key) {
+                    tracing::error!(%error, "The listeners keep their old certificate");
+                }
+            }
+            Ok(false) => {}
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, cause, "Trust was not renewed; what was in use stays");
+            }
+        }
+        let work = ForgetNonces {
+            before: now.minus(REMEMBER),
+        };
+        if let Err(error) = app.store.write(Lane::Ordinary, work).await {
+            tracing::warn!(%error, "Old nonces were not forgotten");
+        }
+    }
+}
+
+struct ForgetNonces {
+    before: wardkey_schemas::time::Timestamp,
+}
+
+impl Work for ForgetNonces {
+    type Out = u64;
+
+    async fn run(&mut self, tx: &mut Tx) -> Result<u64, StoreError> {
+        tx.forget_nonces(self.before).await
+    }
+}

@@ -4,5 +4,7 @@
 //! a socket, the shipped binaries on free ports. What it starts it ends, by process id.
 
 pub mod binary;
+pub mod process;
 pub mod reader;
 pub mod tpm;
+pub mod world;

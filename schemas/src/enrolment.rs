@@ -1,8 +1,8 @@
 //! Enrolling a laptop (architecture §5, blueprint P3): what agent and ca say to each other, and what
 //! the team lead signs.
 //!
-//! agent → ca [`LaptopHello`]; ca → agent [`LaptopChallenge`]; agent → ca [`LaptopCompletion`], which
-//! holds the lead's [`LaptopApproval`]; ca → agent [`LaptopEnrolled`].
+//! agent → ca [`LaptopHello`]; ca → agent [`LaptopChallenge`]; agent → ca [`CompleteLaptop`], whose
+//! [`LaptopCompletion`] holds the lead's [`LaptopApproval`]; ca → agent [`LaptopEnrolled`].
 
 use aws_lc_rs::hmac;
 use schemars::JsonSchema;
@@ -118,6 +118,18 @@ pub struct LaptopCompletion {
     pub ca_proof: Mac,
     /// Proof towards keyd that its secret was opened.
     pub keyd_proof: Mac,
+}
+
+/// The completion, with ca's number of the enrolment that it completes.
+///
+/// Said again, word for word, it gets the same answer: the laptop may have missed the first.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteLaptop {
+    /// ca's number.
+    pub enrolment: EnrolmentId,
+    /// The completion.
+    pub completion: LaptopCompletion,
 }
 
 /// What both sides compute to prove that the laptop opened `secret` for this very approval:

@@ -1,7 +1,7 @@
 //! Enrolling a security key (architecture §5, blueprint P2): what the enrolment program and ca say
 //! to each other, what the new key signs, and what the lead signs.
 //!
-//! program → ca [`KeyHello`]; ca → program [`KeyChallenge`]; program → ca [`KeyCompletion`]; ca →
+//! program → ca [`KeyHello`]; ca → program [`KeyChallenge`]; program → ca [`CompleteKey`]; ca →
 //! program [`KeyEnrolled`].
 
 use schemars::JsonSchema;
@@ -163,6 +163,18 @@ pub struct KeyCompletion {
     pub intermediate: Bytes,
     /// The consent.
     pub consent: Consent,
+}
+
+/// The completion, with ca's number of the enrolment that it completes.
+///
+/// Said again, word for word, it gets the same answer: the program may have missed the first.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteKey {
+    /// ca's number.
+    pub enrolment: EnrolmentId,
+    /// The completion.
+    pub completion: KeyCompletion,
 }
 
 /// What the enrolment program writes to the token.

@@ -1,7 +1,7 @@
 //! A security key is enrolled.
 
 use wardkey_schemas::key_enrolment::{
-    Consent, Holder, KeyApproval, KeyChallenge, KeyCompletion, KeyEnrolled, KeyHello,
+    CompleteKey, Consent, Holder, KeyApproval, KeyChallenge, KeyCompletion, KeyEnrolled, KeyHello,
     KeyPossession, Voucher,
 };
 use wardkey_schemas::names::TokenSerial;
@@ -87,6 +87,18 @@ pub(super) fn completions() -> Cases<KeyCompletion> {
         ..vouched.clone()
     };
     vec![("vouched", vouched), ("first", first)]
+}
+
+pub(super) fn completed() -> Cases<CompleteKey> {
+    let completed = |(case, completion)| {
+        let enrolment = enrolment();
+        let complete = CompleteKey {
+            enrolment,
+            completion,
+        };
+        (case, complete)
+    };
+    completions().into_iter().map(completed).collect()
 }
 
 pub(super) fn enrolled() -> KeyEnrolled {

@@ -3,7 +3,7 @@
 use wardkey_schemas::bundle::BundleVersion;
 use wardkey_schemas::bytes::{Bytes, Mac};
 use wardkey_schemas::enrolment::{
-    LaptopApproval, LaptopChallenge, LaptopCompletion, LaptopEnrolled, LaptopHello,
+    CompleteLaptop, LaptopApproval, LaptopChallenge, LaptopCompletion, LaptopEnrolled, LaptopHello,
 };
 use wardkey_schemas::evidence::{AttestationKey, Credential, EndorsementKey, TpmProperties};
 use wardkey_schemas::ids::Generation;
@@ -94,6 +94,13 @@ pub(super) fn completion() -> LaptopCompletion {
         event_log: bytes("the event log"),
         ca_proof: Mac::new([0xc0; 32]),
         keyd_proof: Mac::new([0x60; 32]),
+    }
+}
+
+pub(super) fn completed() -> CompleteLaptop {
+    CompleteLaptop {
+        enrolment: enrolment(),
+        completion: completion(),
     }
 }
 

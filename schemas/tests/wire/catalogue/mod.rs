@@ -136,15 +136,18 @@ pub(crate) fn made_anew() -> Vec<Entry> {
         signed(one(keys::possession())),
         signed(one(keys::approval())),
         unsigned("key-completion", keys::completions()),
+        unsigned("complete-key", keys::completed()),
         unsigned("key-enrolled", one(keys::enrolled())),
         // A laptop is enrolled.
         unsigned("laptop-hello", one(laptops::hello())),
         unsigned("laptop-challenge", one(laptops::challenge())),
         signed(one(laptops::approval())),
         unsigned("laptop-completion", one(laptops::completion())),
+        unsigned("complete-laptop", one(laptops::completed())),
         unsigned("laptop-enrolled", one(laptops::enrolled())),
         // What ca tells keyd of both.
         unsigned("site-hello", one(trust::site_hello())),
+        unsigned("site-welcome", one(trust::site_welcome())),
         signed(one(keys::open())),
         signed(one(keys::offer())),
         signed(one(keys::announcement())),

@@ -5,7 +5,7 @@ use wardkey_schemas::bundle::{
     SiteAuthority, SiteCharter, TokenAnchor, TrustBundle,
 };
 use wardkey_schemas::names::Firmware;
-use wardkey_schemas::registration::SiteHello;
+use wardkey_schemas::registration::{SiteHello, SiteWelcome};
 use wardkey_schemas::role::Role;
 
 use super::Signer;
@@ -73,6 +73,14 @@ pub(super) fn charter() -> SiteCharter {
 pub(super) fn site_hello() -> SiteHello {
     SiteHello {
         charter: Signer::Bundle.seals(&charter()),
+    }
+}
+
+pub(super) fn site_welcome() -> SiteWelcome {
+    SiteWelcome {
+        site: site(),
+        bundle: package(),
+        service_keys: service_keys(),
     }
 }
 

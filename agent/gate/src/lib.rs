@@ -40,6 +40,6 @@ pub mod random;
 pub mod root_pin;
 pub mod serve;
 pub mod store;
-mod trust;
+pub mod trust;
 pub mod trusted_file;
 pub mod visit;

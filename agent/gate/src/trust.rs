@@ -1,6 +1,7 @@
-//! Whom this run of the gate believes: a trust bundle below the pinned root, and keyd's keys.
+//! Whom this run believes: a trust bundle below the pinned root, and keyd's keys. The agent, which
+//! fetches both, judges them in the same way.
 //!
-//! The gate has no calendar. What it knows of the date is that whatever was signed lies in the
+//! A laptop has no calendar. What it knows of the date is that whatever was signed lies in the
 //! past: it judges certificates at the latest beginning among those it is shown, and at no earlier
 //! moment than it has known before. So keys that ran out before the newest ones began are refused,
 //! and no clock of the laptop is asked.
@@ -24,7 +25,7 @@ use crate::store::NewestBundle;
 
 /// A bundle and keys that were verified.
 #[derive(Clone, Debug)]
-pub(crate) struct Trust {
+pub struct Trust {
     bundle: VerifiedBundle,
     keys: VerifiedServiceKeys,
     certainly_past: Timestamp,
@@ -32,13 +33,13 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// Verifies a bundle from the hash of the root, and keyd's keys under it. `newest` is the
-    /// newest bundle that any run of this gate has accepted.
+    /// newest bundle that any run has accepted.
     ///
     /// # Errors
     ///
     /// `ROOT_MISMATCH`, `BUNDLE_SIGNER`, `BUNDLE_CONTENT`, `CERTIFICATE_…`; `BUNDLE_ROLLBACK` for a
     /// lower version than `newest`, and for another bundle of the same version.
-    pub(crate) fn verify(
+    pub fn verify(
         package: &BundlePackage,
         keys: &ServiceKeys,
         pin: &Sha256,
@@ -72,8 +73,18 @@ impl Trust {
         })
     }
 
+    /// The bundle.
+    pub const fn bundle(&self) -> &VerifiedBundle {
+        &self.bundle
+    }
+
+    /// keyd's keys.
+    pub const fn keys(&self) -> &VerifiedServiceKeys {
+        &self.keys
+    }
+
     /// What is to be remembered of the bundle.
-    pub(crate) const fn note(&self) -> NewestBundle {
+    pub const fn note(&self) -> NewestBundle {
         NewestBundle {
             version: self.bundle.version(),
             payload: self.bundle.payload_sha256(),

@@ -13,7 +13,7 @@
 //!
 //! # Where to start
 //!
-//! [`serve`] for a service, [`client`] for a program.
+//! [`serve`] for a service, [`client`] for a program, [`socket`] for a program that is called back.
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -25,6 +25,8 @@ pub mod problem;
 pub mod request;
 #[cfg(feature = "server")]
 pub mod serve;
+#[cfg(feature = "socket")]
+pub mod socket;
 pub mod status;
 pub mod telemetry;
 pub mod tls;

@@ -79,6 +79,11 @@ impl Pin {
         is_year(self.0.get(..4)) || is_year(self.0.get(end..))
     }
 
+    /// The digits, for handing them to another program over a private socket; never for a log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// As the token wants it: eight octets, padded with FF.
     pub(crate) fn padded(&self) -> Zeroizing<[u8; 8]> {
         let mut padded = Zeroizing::new([0xff; 8]);

@@ -107,8 +107,10 @@ impl<'a> Postgres<'a> {
 
     /// Its address, as an administrator who may create databases.
     pub(crate) fn url(&self) -> String {
-        // The host of the authority is overruled by the parameter: a folder is a unix socket.
-        let folder = self.folder.path().display();
+        // The parameter overrules the host before it: a folder is a unix socket. Its slashes are
+        // encoded, so that the database's name is what stands behind the last slash.
+        let folder = self.folder.path().display().to_string();
+        let folder = folder.replace('/', "%2F");
         format!("postgres://postgres@localhost/postgres?host={folder}")
     }
 

@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use std::process::{Command, Stdio};
 
 use crate::arguments::{FUZZ_SECONDS, FuzzPlan};
-use crate::counts::{self, Counts};
+use crate::counts::{self, Counts, Runner};
 use crate::failure::{Failure, Result};
 use crate::metadata::Metadata;
 use crate::postgres::{self, Postgres};
@@ -96,7 +96,7 @@ pub(crate) const STEPS: &[Step] = &[
         "examples in the documentation of the code",
         |site| {
             let command = site.cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]);
-            site.run_tests(command)?;
+            site.run_tests(Runner::Libtest, command)?;
             Ok(String::new())
         },
     ),
@@ -241,28 +241,26 @@ impl Site<'_> {
 
     /// Runs tests of the packages that `selection` names, beside a private PostgreSQL.
     fn tests_beside_postgres(&mut self, selection: &[&str]) -> Result<String> {
-        let nextest = self.workspace.has_subcommand("nextest");
-        let words: &[&str] = if nextest {
-            &["nextest", "run", "--no-fail-fast", "--no-tests=pass"]
+        let (runner, name, words): (_, _, &[&str]) = if self.workspace.has_subcommand("nextest") {
+            let words = &["nextest", "run", "--no-fail-fast", "--no-tests=pass"];
+            (Runner::Nextest, "nextest", words)
         } else {
-            &["test", "--tests", "--no-fail-fast"]
+            let words = &["test", "--tests", "--no-fail-fast"];
+            (Runner::Libtest, "cargo test", words)
         };
         let mut command = self.cargo(words);
         command.args(selection);
 
         let postgres = Postgres::start(self.supervisor)?;
         command.env(postgres::VARIABLE, postgres.url());
-        self.run_tests(command)?;
+        self.run_tests(runner, command)?;
         let sessions = postgres.sessions();
         let version = postgres.version();
         if sessions == 0 && selection.contains(&"--workspace") && self.store_asks_for_postgres()? {
             return Err(Failure::new("the store tests never reached PostgreSQL")
                 .hint(format!("they take its address from {}", postgres::VARIABLE)));
         }
-        let runner = if nextest { "nextest" } else { "cargo test" };
-        Ok(format!(
-            "{runner}; PostgreSQL {version}: {sessions} sessions"
-        ))
+        Ok(format!("{name}; PostgreSQL {version}: {sessions} sessions"))
     }
 
     /// Whether any test of keyd looks for PostgreSQL at all.
@@ -274,7 +272,7 @@ impl Site<'_> {
     }
 
     /// Runs a test runner and adds up what it counts.
-    fn run_tests(&mut self, mut command: Command) -> Result<()> {
+    fn run_tests(&mut self, runner: Runner, mut command: Command) -> Result<()> {
         command.stdin(Stdio::null());
         if std::io::stdout().is_terminal() {
             // It prints into our pipe and would leave colours out.
@@ -282,7 +280,7 @@ impl Site<'_> {
         }
         let mut counts = Counts::default();
         let mut line = |line: &str| {
-            if let Some(more) = counts::parse_line(line) {
+            if let Some(more) = counts::parse_line(runner, line) {
                 counts.add(more);
             }
         };

@@ -80,7 +80,7 @@ fn no_postgres() -> bool {
 
 /// The folder in an address that ends with `?host=FOLDER`.
 fn folder(address: &str) -> PathBuf {
-    PathBuf::from(address.rsplit('=').next().unwrap())
+    PathBuf::from(address.rsplit('=').next().unwrap().replace("%2F", "/"))
 }
 
 /// The number of the PostgreSQL that runs in a folder.

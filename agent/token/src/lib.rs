@@ -26,16 +26,20 @@
 //! # Where to start
 //!
 //! [`Readers::connect`], then [`Readers::look`] for what is there now, [`Watcher`] for what comes
-//! and goes, [`Token`] to read, [`Exclusive`] to sign.
+//! and goes, [`Token`] to read, [`Exclusive`] to sign. [`pin_entry`] asks for a PIN, [`message`]
+//! signs one message, [`enrolment`] makes a new token.
 
 mod apdu;
 mod card;
 mod chuid;
+pub mod enrolment;
 mod error;
 mod exclusive;
 mod limits;
+pub mod message;
 mod metadata;
 mod pin;
+pub mod pin_entry;
 mod provision;
 mod readers;
 mod signature;

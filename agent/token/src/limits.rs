@@ -27,3 +27,10 @@ pub(crate) const PIN_TRIES: u8 = 5;
 
 /// Tries of a PUK that nobody knows.
 pub(crate) const PUK_TRIES: u8 = 3;
+
+/// How long a window waits for somebody to type a PIN, in seconds.
+pub(crate) const PIN_WINDOW: u16 = 120;
+
+/// The longest text that a window is given, escaped: a line of its protocol has at most 1,000
+/// characters, the command included.
+pub(crate) const LONGEST_TEXT: usize = 900;

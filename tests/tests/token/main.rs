@@ -30,6 +30,7 @@ macro_rules! with_readers {
 }
 
 mod cross_check;
+mod enrolling;
 mod provisioning;
 mod signing;
 mod watching;

@@ -31,7 +31,7 @@ impl PublicKeyData for Certified<'_> {
 }
 
 /// A certificate for the key, by an authority made up on the spot.
-fn certificate_for(spki: &[u8]) -> Vec<u8> {
+pub(crate) fn certificate_for(spki: &[u8]) -> Vec<u8> {
     let authority = KeyPair::generate().unwrap();
     let mut parameters = CertificateParams::default();
     parameters

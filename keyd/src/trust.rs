@@ -1,10 +1,9 @@
 //! Whom keyd trusts and how it proves itself: the bundle in use, the makers' anchors, and the
 //! certificates of its own keys.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
+use wardkey_edge::pem::{self, FolderError};
 use wardkey_issuance::{AuthorityKey, EcdsaSignature, Issuer, Profile, Signer};
 use wardkey_schemas::Refusal;
 use wardkey_schemas::bundle::{BundlePackage, BundleVersion, Function, ServiceKeys};
@@ -52,21 +51,9 @@ pub enum TrustError {
     /// A certificate of our own cannot be made.
     #[error("a certificate cannot be made: {0}")]
     Issue(String),
-    /// The folder of makers' certificates cannot be read.
-    #[error("`{path}` cannot be read")]
-    Anchors {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A file that is not a certificate.
-    #[error("`{path}` holds no certificate in PEM or DER")]
-    NotACertificate {
-        /// The file.
-        path: PathBuf,
-    },
+    /// The folder of makers' certificates cannot be used.
+    #[error("the makers' certificates cannot be used")]
+    Anchors(#[from] FolderError),
     /// No randomness.
     #[error(transparent)]
     Random(#[from] NoRandomness),
@@ -125,7 +112,7 @@ impl Trust {
         now: Timestamp,
     ) -> Result<Self, TrustError> {
         let bundle = VerifiedBundle::verify(&package, &sources.root, newest_seen, now)?;
-        let makers = read_certificates(&sources.anchors)?;
+        let makers = pem::read_folder(&sources.anchors)?;
         let token_anchors = TokenAnchors::new(bundle.token_anchors(), &makers)?;
         let ek_anchors = EkAnchors::new(bundle.ek_anchors(), &makers)?;
         let authority = Authority::load(&bundle, &sources.keys)?;
@@ -259,34 +246,4 @@ impl Signer for KeySigner<'_> {
             self.key.sign(message)?.as_bytes().to_vec(),
         ))
     }
-}
-
-/// All certificates in a folder, PEM (one or more a file) or DER. A missing folder holds none.
-fn read_certificates(folder: &Path) -> Result<Vec<Vec<u8>>, TrustError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| TrustError::Anchors { path, source }
-    };
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(folder)(error)),
-    };
-    let mut certificates = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(failed(folder))?.path();
-        let is_certificate = path
-            .extension()
-            .is_some_and(|extension| ["pem", "der", "crt", "cer"].iter().any(|e| extension == *e));
-        if !is_certificate {
-            continue;
-        }
-        let bytes = fs::read(&path).map_err(failed(&path))?;
-        let found = wardkey_edge::pem::certificates(&bytes);
-        if found.is_empty() {
-            return Err(TrustError::NotACertificate { path });
-        }
-        certificates.extend(found);
-    }
-    Ok(certificates)
 }

@@ -55,12 +55,10 @@ async fn postgres() -> Option<TestStore> {
         .await
         .unwrap();
     pool.close().await;
-    // postgres://user@host:port/NAME?options
-    let (server, old) = admin.rsplit_once('/').unwrap();
-    let options = old
-        .split_once('?')
-        .map_or_else(String::new, |(_, o)| format!("?{o}"));
-    let url = format!("{server}/{name}{options}");
+    // postgres://user@host:port/NAME?options; a folder among the options has slashes of its own.
+    let (address, options) = admin.split_once('?').unwrap_or((&admin, ""));
+    let (server, _) = address.rsplit_once('/').unwrap();
+    let url = format!("{server}/{name}?{options}");
     Some(open(url.parse().unwrap(), None).await)
 }
 

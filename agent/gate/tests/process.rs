@@ -396,15 +396,24 @@ fn a_gate_killed_at_any_moment_of_a_stop_never_forgets_one_that_it_has_acknowled
         let moment = std::time::Duration::from_micros(u64::from(round.pow(2)) * 60);
         stream.write_all(&to_line(&stop).unwrap()).unwrap();
         let cause = Instant::now();
-        while cause.elapsed() < moment {
-            std::hint::spin_loop();
+        let mut heard = String::new();
+        if round < 20 {
+            while cause.elapsed() < moment {
+                std::hint::spin_loop();
+            }
+        } else {
+            // However slow the machine, some rounds come after the answer.
+            while !heard.contains("\"obeyed\"") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                heard.push(char::from(byte[0]));
+            }
         }
         gate.signal(Signal::KILL);
         gate.wait();
         laptop
             .video
             .wait_until_gone(&format!("killed {moment:?} after the stop"), cause);
-        let mut heard = String::new();
         let _ = stream.read_to_string(&mut heard);
         drop(gate);
         let mut gate = laptop.start();
@@ -423,6 +432,7 @@ fn a_gate_killed_at_any_moment_of_a_stop_never_forgets_one_that_it_has_acknowled
         assert!(matches!(gate.ask(&stop), Answer::Obeyed(_)));
         assert_eq!(gate.status().holds, [lost]);
     }
+    assert!(acknowledged >= 4);
     println!(
         "killed before the latch was written {cut_short} times, after {on_disk}, after the answer {acknowledged}"
     );

@@ -140,8 +140,8 @@ fn attested_time_is_the_clock_that_is_read() {
     assert_eq!((read.kind, read.extra_data), (0x8019, NONCE.as_slice()));
     assert!((before.clock..=after.clock).contains(&read.clock));
     // In the endorsement hierarchy these are the true ones.
-    assert_eq!(read.reset_count, before.reset_count.into());
-    assert_eq!(read.restart_count, before.restart_count.into());
+    assert_eq!(read.reset_count, u64::from(before.reset_count));
+    assert_eq!(read.restart_count, u64::from(before.restart_count));
     assert_eq!(read.safe, before.safe);
     assert_eq!(
         read.firmware_version,

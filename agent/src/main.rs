@@ -1,0 +1,3 @@
+//! `wardkey-agent`: see the library's documentation.
+
+fn main() {}

@@ -1,0 +1,280 @@
+//! The gate, as the session knows it: whether it is there, what it was asked, what it said.
+
+use std::collections::BTreeMap;
+
+use wardkey_gate::boottime::Boottime;
+use wardkey_gate::protocol::{Answer, Event, Request, Status};
+use wardkey_schemas::bytes::Nonce;
+use wardkey_schemas::ids::OrderSeq;
+use wardkey_schemas::session::EndReason;
+use wardkey_schemas::{Code, Refusal};
+
+use super::{Action, CallerId, Session, Ticket, Todo};
+use crate::answers::GenuineOrder;
+use crate::control::protocol::Word;
+use crate::limits;
+
+/// What the gate was asked for.
+#[derive(Debug)]
+pub(super) enum GateQuestion {
+    /// To believe a bundle.
+    Trust,
+    /// How it stands.
+    Status,
+    /// A nonce for an attempt.
+    AttemptNonce,
+    /// To open, or to give more time.
+    Open,
+    /// A nonce for a renewal.
+    RenewalNonce,
+    /// To stay open.
+    Renew,
+    /// To obey an order; whether a poll brought it, so that nothing earlier waits.
+    Order {
+        order: GenuineOrder,
+        from_poll: bool,
+    },
+    /// To close, for whoever asked.
+    Close { caller: Option<CallerId> },
+}
+
+/// The gate's side.
+#[derive(Debug, Default)]
+pub(super) struct GateSide {
+    up: bool,
+    /// When to connect again.
+    again_at: Boottime,
+    connecting: bool,
+    trusted: bool,
+    status: Option<Status>,
+    trouble: Option<Refusal>,
+    asked: BTreeMap<Ticket, GateQuestion>,
+}
+
+impl GateSide {
+    pub(super) fn note(&mut self, ticket: Ticket, question: GateQuestion) {
+        self.asked.insert(ticket, question);
+    }
+
+    /// Whether it is there and believes keyd.
+    pub(super) const fn is_ready(&self) -> bool {
+        self.up && self.trusted
+    }
+
+    pub(super) const fn status(&self) -> Option<&Status> {
+        self.status.as_ref()
+    }
+
+    pub(super) const fn trouble(&self) -> Option<&Refusal> {
+        self.trouble.as_ref()
+    }
+
+    /// The last order that it acted on.
+    pub(super) fn last_order(&self) -> OrderSeq {
+        self.status
+            .as_ref()
+            .map_or(OrderSeq::NONE, |status| status.last_order)
+    }
+
+    pub(super) fn is_latched(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.latched)
+    }
+
+    /// Whether it is acting on this order.
+    pub(super) fn has_in_hand(&self, id: wardkey_schemas::ids::OrderId) -> bool {
+        self.asked.values().any(|question| {
+            matches!(question, GateQuestion::Order { order, .. } if order.order().order == id)
+        })
+    }
+
+    /// Whether it is acting on any order.
+    pub(super) fn is_busy(&self) -> bool {
+        self.asked
+            .values()
+            .any(|question| matches!(question, GateQuestion::Order { .. }))
+    }
+
+    pub(super) const fn wakes_at(&self) -> Boottime {
+        if self.up || self.connecting {
+            Boottime::NEVER
+        } else {
+            self.again_at
+        }
+    }
+
+    /// Why nothing can be opened, if so.
+    pub(super) fn require_ready(&self) -> Result<(), Refusal> {
+        if self.is_ready() {
+            return Ok(());
+        }
+        let found = match (&self.trouble, self.up) {
+            (Some(trouble), _) => trouble.to_string(),
+            (None, true) => "a gate that does not trust the key service yet".to_owned(),
+            (None, false) => "no gate".to_owned(),
+        };
+        Err(Refusal::new(
+            Code::GateUnavailable,
+            found,
+            "a gate that answers",
+        ))
+    }
+}
+
+impl Session {
+    pub(super) fn look_at_gate(&mut self, todo: &mut Todo<'_>) {
+        if self.gate.wakes_at() <= todo.now {
+            self.gate.connecting = true;
+            todo.push(Action::ConnectGate);
+        }
+    }
+
+    pub(super) fn gate_up(&mut self, todo: &mut Todo<'_>) {
+        tracing::info!("The gate is connected");
+        self.gate = GateSide {
+            up: true,
+            ..GateSide::default()
+        };
+        self.make_gate_trust(todo);
+        self.ask_gate_status(todo);
+        // Orders that came while there was no gate.
+        self.polling.hurry(todo.now);
+    }
+
+    /// Hands over whom to believe.
+    pub(super) fn make_gate_trust(&mut self, todo: &mut Todo<'_>) {
+        let Some(trusted) = self.trusted.as_ref().filter(|_| self.gate.up) else {
+            return;
+        };
+        let kept = trusted.kept();
+        let request = Request::Trust {
+            bundle: Box::new(kept.package.clone()),
+            service_keys: kept.service_keys.clone(),
+        };
+        self.ask_gate(GateQuestion::Trust, request, todo);
+    }
+
+    pub(super) fn ask_gate_status(&mut self, todo: &mut Todo<'_>) {
+        if self.gate.up {
+            self.ask_gate(GateQuestion::Status, Request::Status {}, todo);
+        }
+    }
+
+    pub(super) fn gate_lost(&mut self, todo: &mut Todo<'_>) {
+        if self.gate.up {
+            tracing::error!("The gate is gone");
+        }
+        let asked = std::mem::take(&mut self.gate.asked);
+        self.gate = GateSide {
+            again_at: todo.later(limits::GATE_AGAIN, 0),
+            ..GateSide::default()
+        };
+        // With the connection the picture has closed.
+        if let Some(session) = self.visit.as_ref().map(|visit| visit.session) {
+            self.visit_over(session, EndReason::Shutdown, todo.now, todo);
+        }
+        if let Some(attempt) = self.attempt.take() {
+            let refusal = Refusal::new(Code::GateUnavailable, "no gate", "a gate that answers");
+            self.abandon(attempt, refusal, EndReason::Shutdown, todo);
+        }
+        self.orphans_closed(todo);
+        for question in asked.into_values() {
+            if let GateQuestion::Close {
+                caller: Some(caller),
+            } = question
+            {
+                todo.tell(caller, Word::Ended { session: None });
+            }
+        }
+    }
+
+    pub(super) fn gate_said(&mut self, ticket: Ticket, answer: Answer, todo: &mut Todo<'_>) {
+        let Some(question) = self.gate.asked.remove(&ticket) else {
+            return;
+        };
+        match question {
+            GateQuestion::Trust => self.gate_trusts(answer, todo),
+            GateQuestion::Status => {
+                if let Answer::Status(status) = answer {
+                    if let (Some(visit), Some(open)) = (&mut self.visit, status.open)
+                        && open.session == visit.session
+                    {
+                        visit.opened = open;
+                    }
+                    self.gate.status = Some(*status);
+                }
+            }
+            GateQuestion::AttemptNonce => {
+                let nonce = take_nonce(answer);
+                self.attempt_nonce(ticket, nonce, todo);
+            }
+            GateQuestion::Open => self.opened(ticket, answer, todo),
+            GateQuestion::RenewalNonce => {
+                let nonce = take_nonce(answer);
+                self.renewal_nonce(ticket, nonce, todo);
+            }
+            GateQuestion::Renew => self.kept(ticket, answer, todo),
+            GateQuestion::Order { order, from_poll } => {
+                self.order_answered(&order, from_poll, answer, todo);
+            }
+            GateQuestion::Close { caller } => {
+                if let (Some(caller), Answer::Closed { session }) = (caller, answer) {
+                    todo.tell(caller, Word::Ended { session });
+                }
+                self.ask_gate_status(todo);
+            }
+        }
+    }
+
+    fn gate_trusts(&mut self, answer: Answer, todo: &mut Todo<'_>) {
+        let Answer::Trusted { version } = answer else {
+            let refusal = refusal_of(answer, "a gate that trusts the key service");
+            tracing::error!(%refusal, "The gate does not trust what we trust");
+            // It may have seen a newer bundle than we.
+            self.fetching.hurry(todo.now);
+            self.gate.trouble = Some(refusal);
+            return;
+        };
+        tracing::info!(bundle.version = %version, "The gate trusts the key service");
+        self.gate.trusted = true;
+        self.gate.trouble = None;
+        self.polling.hurry(todo.now);
+    }
+
+    pub(super) fn gate_told(&mut self, event: Event, todo: &mut Todo<'_>) {
+        let Event::Closed {
+            session,
+            reason,
+            at,
+        } = event;
+        tracing::info!(session.id = %session, reason = reason.as_str(), "The gate has closed");
+        self.visit_over(session, reason, at, todo);
+        self.ask_gate_status(todo);
+    }
+}
+
+fn take_nonce(answer: Answer) -> Result<Nonce, Refusal> {
+    if let Answer::Nonce { nonce, .. } = answer {
+        Ok(nonce)
+    } else {
+        Err(refusal_of(answer, "a nonce of the gate"))
+    }
+}
+
+/// The refusal that an answer stands for which is not the one that was wanted.
+pub(super) fn refusal_of(answer: Answer, wanted: &str) -> Refusal {
+    match answer {
+        Answer::Refused(refusal) => refusal,
+        Answer::Fault { what } => Refusal::new(Code::GateUnavailable, what, wanted),
+        Answer::Trusted { .. }
+        | Answer::Nonce { .. }
+        | Answer::Opened(_)
+        | Answer::Renewed(_)
+        | Answer::Obeyed(_)
+        | Answer::Closed { .. }
+        | Answer::Status(_) => Refusal::new(
+            Code::GateUnavailable,
+            "the answer to another question",
+            wanted,
+        ),
+    }
+}

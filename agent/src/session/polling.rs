@@ -1,0 +1,113 @@
+//! The poll: how a laptop without a link learns of orders, and every laptop of its own state.
+
+use wardkey_gate::boottime::Boottime;
+use wardkey_schemas::Refusal;
+use wardkey_schemas::bytes::Nonce;
+use wardkey_schemas::jws::Jws;
+use wardkey_schemas::refusal::Verdict;
+use wardkey_schemas::status::{Status, StatusRequest};
+
+use super::{Question, Reply, Session, Ticket, Todo};
+use crate::limits;
+
+/// When to ask next, and what was asked.
+#[derive(Debug, Default)]
+pub(super) struct Polling {
+    at: Boottime,
+    asked: Option<(Ticket, Nonce)>,
+}
+
+impl Polling {
+    pub(super) fn awaits(&self, ticket: Ticket) -> bool {
+        self.asked.is_some_and(|(own, _)| own == ticket)
+    }
+
+    /// Ask at once, or as soon as the question that is under way is answered.
+    pub(super) fn hurry(&mut self, now: Boottime) {
+        self.at = self.at.min(now);
+    }
+
+    /// Ask at this time, if it is earlier than planned.
+    pub(super) fn later(&mut self, at: Boottime) {
+        self.at = self.at.min(at);
+    }
+}
+
+impl Session {
+    pub(super) fn polling_wakes_at(&self) -> Boottime {
+        if self.polling.asked.is_some() || self.standing_ground().is_err() {
+            Boottime::NEVER
+        } else {
+            self.polling.at
+        }
+    }
+
+    pub(super) fn look_at_polling(&mut self, todo: &mut Todo<'_>) {
+        if todo.now < self.polling_wakes_at() {
+            return;
+        }
+        let Some(laptop) = &self.laptop else {
+            return;
+        };
+        let nonce = todo.draws.nonce();
+        let request = StatusRequest {
+            device: laptop.device,
+            generation: laptop.generation,
+            nonce,
+            last_order: self.gate.last_order(),
+        };
+        let ticket = self.ask(Question::Status(request), todo);
+        self.polling.asked = Some((ticket, nonce));
+        let length = if self.link.is_alive() {
+            limits::POLL_LINKED
+        } else {
+            limits::POLL_EVERY
+        };
+        self.polling.at = todo.later(length, 10);
+    }
+
+    pub(super) fn poll_heard(&mut self, reply: Reply, todo: &mut Todo<'_>) {
+        let Some((_, nonce)) = self.polling.asked.take() else {
+            return;
+        };
+        let heard = match reply {
+            Reply::Status(status) => self.status_came(&status, &nonce, todo),
+            Reply::Denial(denial) => self.believe(&denial, &nonce, todo).map(|denial| {
+                let denial = denial.into_inner();
+                tracing::warn!(refusal = %denial.refusal, "The poll was denied");
+                self.orders_came(denial.orders, true, todo);
+                if denial.verdict == Verdict::Stop {
+                    self.stop_by(denial.refusal.code(), todo);
+                }
+            }),
+            Reply::Weather(refusal) | Reply::NotAsked(refusal) => Err(refusal),
+            Reply::Challenge(_) | Reply::Lease(_) | Reply::Recorded(_) => Ok(()),
+        };
+        if let Err(refusal) = heard {
+            tracing::warn!(refusal.code = %refusal.code(), %refusal, "The poll was not answered");
+            self.polling.later(todo.later(limits::POLL_EVERY, 10));
+        }
+    }
+
+    fn status_came(
+        &mut self,
+        status: &Jws<Status>,
+        nonce: &Nonce,
+        todo: &mut Todo<'_>,
+    ) -> Result<(), Refusal> {
+        let status = self.believe(status, nonce, todo)?.into_inner();
+        if self.standing.as_ref().map(|(state, _)| *state) != Some(status.state) {
+            tracing::info!(state = %status.state, holds = status.holds.len(), "How we stand");
+        }
+        self.standing = Some((status.state, status.holds));
+        self.orders_came(status.orders, true, todo);
+        let ours = self
+            .trusted
+            .as_ref()
+            .map(|trusted| trusted.trust().bundle().version());
+        if ours < Some(status.bundle) {
+            self.fetching.hurry(todo.now);
+        }
+        Ok(())
+    }
+}

@@ -30,12 +30,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     // ever making an identity of a laptop or a person.
     (KEYD, &[SCHEMAS, EDGE, VERIFIER, ISSUANCE]),
     (CA, &[SCHEMAS, EDGE, VERIFIER, ISSUANCE]),
-    (CTL, &[SCHEMAS, EDGE, TOKEN]),
+    // The operators' command line signs nothing before it has verified the bundle, the certificate
+    // on the security key, and what an enrolment brought back.
+    (CTL, &[SCHEMAS, EDGE, VERIFIER, TOKEN]),
     ("xtask", &[]),
 ];
 
-/// These take of the verifier only what opens bundles, leases and orders: no feature of it.
-const VERIFIER_CORE_ONLY: &[&str] = &[GATE, AGENT];
+/// These take of the verifier only what opens bundles, certificates, leases and orders: no feature
+/// of it.
+const VERIFIER_CORE_ONLY: &[&str] = &[GATE, AGENT, CTL];
 
 /// Judgement has no hands: nothing in these lists can reach a clock, a socket, a file or
 /// randomness. (`aws-lc-rs` could give randomness; [`crate::purity`] sees to it that nobody asks.)

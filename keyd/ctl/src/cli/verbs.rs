@@ -1,0 +1,251 @@
+//! What each command takes.
+
+use clap::{Args, Subcommand};
+use wardkey_schemas::ids::{ApprovalId, HoldId, PersonId};
+use wardkey_schemas::names::{AssetTag, DisplayName, Note, TokenSerial};
+use wardkey_schemas::order::{HoldClass, Mode};
+use wardkey_schemas::phrase::Phrase;
+use wardkey_schemas::role::Role;
+
+use crate::target::Typed;
+
+/// A tag as people type it: small letters do as well.
+fn tag(text: &str) -> Result<AssetTag, String> {
+    text.trim()
+        .to_uppercase()
+        .parse()
+        .map_err(|error: wardkey_schemas::names::NameError| error.to_string())
+}
+
+const TARGET_HELP: &str = "The tag on a laptop's lid, the serial number on a security key, or the \
+                           full number from a list";
+
+/// The orders to a laptop.
+#[derive(Args, Debug)]
+pub struct Orders {
+    /// The tag on the laptop's lid, or its full number
+    #[arg(value_name = "TAG")]
+    pub laptop: Typed,
+    /// Go on showing what changes until every order is done
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// The record.
+#[derive(Args, Debug)]
+pub struct Log {
+    /// Only what came before this entry; the last line of the page before names it
+    #[arg(long, value_name = "N")]
+    pub before: Option<u64>,
+}
+
+/// A stop.
+///
+/// Lost and stolen take effect at once; a running visit ends. Staff may report what is lost or
+/// stolen; the other reasons are for team leads and security officers. What was lost, stolen or
+/// part of an incident comes back only when two people of different roles agree.
+#[derive(Args, Debug)]
+pub struct Stop {
+    #[arg(value_name = "TARGET", help = TARGET_HELP)]
+    /// What to stop.
+    pub target: Typed,
+    /// Why.
+    #[command(flatten)]
+    pub reason: Reason,
+    /// Let a running visit finish; nothing new starts
+    #[arg(long, conflicts_with_all = ["lost", "stolen"])]
+    pub after_this_call: bool,
+    /// In your own words, for the record; no names of patients
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Note>,
+    /// Show the laptops stop: sent, received, stopped
+    #[arg(long)]
+    pub watch: bool,
+}
+
+impl Stop {
+    /// When it takes effect.
+    pub const fn mode(&self) -> Mode {
+        if self.after_this_call {
+            Mode::AfterThisCall
+        } else {
+            Mode::Immediate
+        }
+    }
+}
+
+/// Why something is stopped: exactly one of them.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line, and the group allows one"
+)]
+#[derive(Args, Clone, Copy, Debug)]
+#[group(required = true, multiple = false)]
+pub struct Reason {
+    /// It is lost
+    #[arg(long)]
+    pub lost: bool,
+    /// It was stolen
+    #[arg(long)]
+    pub stolen: bool,
+    /// It is part of an incident at the site
+    #[arg(long)]
+    pub incident: bool,
+    /// Somebody may have misused it
+    #[arg(long)]
+    pub misuse: bool,
+    /// It is being repaired or exchanged
+    #[arg(long)]
+    pub maintenance: bool,
+    /// Something else; say what with --note
+    #[arg(long, requires = "note")]
+    pub other: bool,
+}
+
+impl Reason {
+    /// The class of the hold; `None` if no flag was given, which the command line does not allow.
+    pub fn class(&self) -> Option<HoldClass> {
+        [
+            (self.lost, HoldClass::Lost),
+            (self.stolen, HoldClass::Stolen),
+            (self.incident, HoldClass::Incident),
+            (self.misuse, HoldClass::Misuse),
+            (self.maintenance, HoldClass::Maintenance),
+            (self.other, HoldClass::Other),
+        ]
+        .into_iter()
+        .find_map(|(given, class)| given.then_some(class))
+    }
+}
+
+/// Letting something work again.
+///
+/// Without --hold every stop that stands is lifted. Where a second person must agree, the command
+/// prints the number of the request and ends with exit code 3; a person with another role then
+/// runs the same command with --request and their own security key.
+#[derive(Args, Debug)]
+pub struct Resume {
+    #[arg(value_name = "TARGET", help = TARGET_HELP)]
+    /// What may work again.
+    pub target: Typed,
+    /// Lift this stop only; may be given several times [default: all that stand]
+    #[arg(long = "hold", value_name = "ID")]
+    pub holds: Vec<HoldId>,
+    /// Agree to this request of another person
+    #[arg(long, value_name = "ID")]
+    pub request: Option<ApprovalId>,
+    /// In your own words, for the record; no names of patients
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Note>,
+    /// Show the laptop take note
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Taking something out of use.
+///
+/// What was revoked never comes back: a laptop is enrolled anew, a security key is reset first.
+/// Only security officers can do this.
+#[derive(Args, Debug)]
+pub struct Revoke {
+    #[arg(value_name = "TARGET", help = TARGET_HELP)]
+    /// What to revoke.
+    pub target: Typed,
+    /// In your own words, for the record; no names of patients
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Note>,
+    /// Show the laptops stop: sent, received, stopped
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Ending a visit.
+///
+/// Nothing is stopped for longer: the next visit can begin at once. Staff end their own visits,
+/// team leads and security officers any of the site.
+#[derive(Args, Debug)]
+pub struct End {
+    /// The visit's number, or the tag of the laptop it runs on
+    #[arg(value_name = "SESSION")]
+    pub session: Typed,
+    /// In your own words, for the record; no names of patients
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Note>,
+    /// Show the laptop end it
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Confirming an enrolment.
+#[derive(Debug, Subcommand)]
+pub enum Confirm {
+    /// Confirm a laptop: its tag and the four words on its screen
+    ///
+    /// Read both yourself, from its lid and its screen. If the words differ from those you see
+    /// there, stop and tell your security officer.
+    Laptop(ConfirmLaptop),
+    /// Confirm a security key: its serial number and the four words on the screen where it was
+    /// enrolled
+    Key(ConfirmKey),
+}
+
+/// A laptop to confirm.
+#[derive(Args, Debug)]
+pub struct ConfirmLaptop {
+    /// The tag on its lid
+    #[arg(value_name = "TAG", value_parser = tag)]
+    pub tag: AssetTag,
+    /// The four words on its screen
+    #[arg(long, value_name = "WORDS")]
+    pub phrase: Phrase,
+}
+
+/// A security key to confirm.
+#[derive(Args, Debug)]
+pub struct ConfirmKey {
+    /// The serial number printed on it, or its full number
+    #[arg(value_name = "SERIAL")]
+    pub key: Typed,
+    /// The four words on the screen where it was enrolled
+    #[arg(long, value_name = "WORDS")]
+    pub phrase: Phrase,
+}
+
+/// What is done with security keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Enrol a new security key for somebody, on your own word
+    Enrol(Enrol),
+    /// Show the security key that is plugged in: whose it is, for what, until when
+    Show,
+}
+
+/// Enrolling a security key.
+///
+/// You need the new security key, its holder, who chooses its PIN, and your own security key, with
+/// which you vouch for them. Have both plugged in, or one after the other: the program says when to
+/// change them. It ends with four words; somebody reads them out to a team lead or security officer
+/// who types them into `wardkey confirm key`. Until then the key opens nothing.
+///
+/// Here --serial names the new security key, and --voucher-serial yours.
+#[derive(Args, Debug)]
+pub struct Enrol {
+    /// What its holder does: staff, lead, security-officer or auditor
+    #[arg(long, value_name = "ROLE")]
+    pub role: Role,
+    /// What colleagues call its holder, somebody new here
+    #[arg(long, required_unless_present = "person", conflicts_with = "person")]
+    pub name: Option<DisplayName>,
+    /// The number of its holder, somebody who has a security key already
+    #[arg(long, value_name = "ID")]
+    pub person: Option<PersonId>,
+    /// Serial number of your own security key, where it cannot be told from the new one
+    #[arg(long, value_name = "NUMBER")]
+    pub voucher_serial: Option<TokenSerial>,
+    /// Reset the new security key first if it was used before: every key on it is lost
+    #[arg(long)]
+    pub reset: bool,
+    /// Read the new PIN from this file descriptor instead of asking for it twice in a window
+    #[arg(long, value_name = "N")]
+    pub new_pin_fd: Option<u32>,
+}

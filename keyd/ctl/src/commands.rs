@@ -1,0 +1,110 @@
+//! What each command does: one module a family.
+
+mod confirming;
+mod doctor;
+mod enrol;
+mod lists;
+mod resuming;
+mod showing;
+mod stopping;
+mod watching;
+
+use wardkey_schemas::action::ActionAnswer;
+use wardkey_schemas::names::Note;
+
+use crate::cli::{Cli, Command, Confirm, KeyCommand};
+use crate::desk::{Chosen, Desk};
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::show::outcome;
+
+/// Does what was typed.
+///
+/// # Errors
+///
+/// [`Failure`].
+pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure> {
+    // There, `--serial` names the new security key and not the operator's.
+    let enrols = matches!(cli.command, Command::Key(KeyCommand::Enrol(_)));
+    let new_serial = cli.options.serial.take_if(|_| enrols);
+    if matches!(cli.command, Command::Doctor) {
+        return doctor::run(&cli.options, environment).await;
+    }
+    let desk = &mut Desk::open(&cli.options, environment)?;
+    match cli.command {
+        Command::Devices => lists::devices(desk).await,
+        Command::Keys => lists::keys(desk).await,
+        Command::Sessions => lists::sessions(desk).await,
+        Command::Orders(orders) => lists::orders(desk, &orders).await,
+        Command::Log(log) => lists::log(desk, &log).await,
+        Command::Stop(stop) => stopping::stop(desk, stop).await,
+        Command::Resume(resume) => resuming::resume(desk, resume).await,
+        Command::Revoke(revoke) => stopping::revoke(desk, revoke).await,
+        Command::End(end) => stopping::end(desk, end).await,
+        Command::Confirm(Confirm::Laptop(laptop)) => confirming::laptop(desk, laptop).await,
+        Command::Confirm(Confirm::Key(key)) => confirming::key(desk, key).await,
+        Command::Key(KeyCommand::Enrol(enrol)) => enrol::enrol(desk, enrol, new_serial).await,
+        Command::Key(KeyCommand::Show) => showing::key(desk).await,
+        Command::Login => showing::login(desk).await,
+        Command::Logout => showing::logout(desk),
+        // Answered above, where no settings are needed.
+        Command::Doctor => Ok(Exit::Done),
+    }
+}
+
+/// A note, empty where none was given.
+fn note_or_none(note: Option<Note>) -> Result<Note, Failure> {
+    match note {
+        Some(note) => Ok(note),
+        None => ""
+            .parse()
+            .map_err(|error: wardkey_schemas::names::NameError| {
+                Failure::usage(error.to_string(), "give another --note")
+            }),
+    }
+}
+
+/// What an act was about.
+struct About {
+    /// For people.
+    name: String,
+    /// For scripts.
+    json: serde_json::Value,
+}
+
+impl From<&Chosen> for About {
+    fn from(chosen: &Chosen) -> Self {
+        Self {
+            name: chosen.name.clone(),
+            json: chosen.json(),
+        }
+    }
+}
+
+/// Shows what became of an act, and watches its orders if that was asked for.
+async fn finish(
+    desk: &mut Desk,
+    answer: &ActionAnswer,
+    about: &About,
+    watch: bool,
+) -> Result<Exit, Failure> {
+    desk.output.talk(&format!("({})", outcome::NOT_SIGNED));
+    let text = outcome::outcome(answer, &about.name, &desk.times);
+    let mut json = serde_json::json!({
+        "target": about.json,
+        "answer": answer,
+        "answer_is_signed": false,
+    });
+    if watch {
+        desk.output.progress(&text)?;
+        let orders = watching::follow_sent(desk, outcome::orders(&answer.outcome)).await;
+        if let Some(object) = json.as_object_mut() {
+            object.insert("orders".to_owned(), serde_json::json!(orders));
+        }
+        desk.output.data("", &json)?;
+    } else {
+        desk.output.data(&text, &json)?;
+    }
+    Ok(Exit::of_outcome(&answer.outcome))
+}

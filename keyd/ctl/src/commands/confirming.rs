@@ -1,0 +1,40 @@
+//! Confirming an enrolment on another screen, by phrase and tag or serial number.
+
+use wardkey_schemas::action::Act;
+
+use super::{About, finish};
+use crate::cli::{ConfirmKey, ConfirmLaptop};
+use crate::desk::{Chosen, Desk};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::target::{Found, NotAName, Typed};
+
+/// `wardkey confirm laptop`
+pub(super) async fn laptop(desk: &mut Desk, confirm: ConfirmLaptop) -> Result<Exit, Failure> {
+    let typed: Typed = confirm
+        .tag
+        .as_str()
+        .parse()
+        .map_err(|error: NotAName| Failure::usage(error.to_string(), "name a laptop"))?;
+    let laptop = desk.choose_laptop(&typed).await?;
+    let act = Act::ConfirmLaptop {
+        device: laptop.device,
+        asset: confirm.tag,
+        phrase: confirm.phrase,
+    };
+    let about = About::from(&Chosen::from(Found::Laptop(laptop)));
+    let answer = desk.act(act, &format!("confirm {}", about.name)).await?;
+    finish(desk, &answer, &about, false).await
+}
+
+/// `wardkey confirm key`
+pub(super) async fn key(desk: &mut Desk, confirm: ConfirmKey) -> Result<Exit, Failure> {
+    let key = desk.choose_key(&confirm.key).await?;
+    let act = Act::ConfirmKey {
+        key: key.key,
+        phrase: confirm.phrase,
+    };
+    let about = About::from(&Chosen::from(Found::Key(key)));
+    let answer = desk.act(act, &format!("confirm {}", about.name)).await?;
+    finish(desk, &answer, &about, false).await
+}

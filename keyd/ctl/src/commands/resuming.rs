@@ -1,0 +1,60 @@
+//! Letting something work again, alone or with a second person.
+
+use wardkey_schemas::action::Act;
+use wardkey_schemas::ids::HoldId;
+use wardkey_schemas::{Code, Refusal};
+
+use super::{About, finish, note_or_none};
+use crate::cli::Resume;
+use crate::desk::Desk;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::show::{lists, outcome};
+use crate::text::Text;
+
+/// `wardkey resume`
+pub(super) async fn resume(desk: &mut Desk, resume: Resume) -> Result<Exit, Failure> {
+    let note = note_or_none(resume.note)?;
+    let rows_wanted = resume.holds.is_empty();
+    let chosen = desk.choose(&resume.target, rows_wanted).await?;
+    let holds: Vec<HoldId> = if rows_wanted {
+        chosen.holds().iter().map(|hold| hold.id).collect()
+    } else {
+        resume.holds.clone()
+    };
+    if holds.is_empty() {
+        return Err(Failure::Refused(Box::new(Refusal::new(
+            Code::HoldUnknown,
+            format!("no stop that stands on {}", chosen.name),
+            "one that stands",
+        ))));
+    }
+    for hold in chosen
+        .holds()
+        .iter()
+        .filter(|hold| holds.contains(&hold.id))
+    {
+        let words = lists::hold(hold);
+        desk.output.talk(&format!(
+            "lifting from {}: {words} ({})",
+            chosen.name, hold.id
+        ));
+    }
+    let act = Act::Resume {
+        target: chosen.target,
+        holds,
+        request: resume.request,
+        note,
+    };
+    let purpose = format!("let {} work again", chosen.name);
+    let answer = desk.act(act, &purpose).await?;
+    let exit = finish(desk, &answer, &About::from(&chosen), resume.watch).await?;
+    let mut command = Text::from(format!("wardkey resume {}", resume.target));
+    for hold in &resume.holds {
+        command.add(format_args!(" --hold {hold}"));
+    }
+    if let Some(next) = outcome::next_person(&answer, &command.done()) {
+        desk.output.talk(&next);
+    }
+    Ok(exit)
+}

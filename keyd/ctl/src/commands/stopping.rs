@@ -1,0 +1,124 @@
+//! Stopping, revoking, ending: what will happen is shown first, and somebody says that it is meant.
+
+use wardkey_schemas::action::{Act, Target};
+use wardkey_schemas::ids::SessionId;
+use wardkey_schemas::order::{HoldClass, Mode};
+use wardkey_schemas::query::SessionRow;
+use wardkey_schemas::{Code, Refusal};
+
+use super::lists::if_permitted;
+use super::{About, finish, note_or_none};
+use crate::cli::{End, Revoke, Stop};
+use crate::desk::{Chosen, Desk};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::show::lists;
+use crate::target::{Form, Found};
+use crate::text::Text;
+
+/// `wardkey stop`
+pub(super) async fn stop(desk: &mut Desk, stop: Stop) -> Result<Exit, Failure> {
+    let Some(class) = stop.reason.class() else {
+        return Err(Failure::usage(
+            "a stop has a reason",
+            "add --lost, --stolen, --incident, --misuse, --maintenance or --other",
+        ));
+    };
+    let mode = stop.mode();
+    let note = note_or_none(stop.note)?;
+    let chosen = desk.choose(&stop.target, false).await?;
+    let lines = before(desk, &chosen, effect(class, mode)).await?;
+    desk.make_sure(&lines)?;
+    let act = Act::Stop {
+        target: chosen.target,
+        class,
+        mode,
+        note,
+    };
+    let answer = desk.act(act, &format!("stop {}", chosen.name)).await?;
+    finish(desk, &answer, &About::from(&chosen), stop.watch).await
+}
+
+/// `wardkey revoke`
+pub(super) async fn revoke(desk: &mut Desk, revoke: Revoke) -> Result<Exit, Failure> {
+    let note = note_or_none(revoke.note)?;
+    let chosen = desk.choose(&revoke.target, false).await?;
+    let lines = before(
+        desk,
+        &chosen,
+        "revoking it takes effect at once and is for good: it never comes back",
+    )
+    .await?;
+    desk.make_sure(&lines)?;
+    let act = Act::Revoke {
+        target: chosen.target,
+        note,
+    };
+    let answer = desk.act(act, &format!("revoke {}", chosen.name)).await?;
+    finish(desk, &answer, &About::from(&chosen), revoke.watch).await
+}
+
+/// `wardkey end`
+pub(super) async fn end(desk: &mut Desk, end: End) -> Result<Exit, Failure> {
+    let note = note_or_none(end.note)?;
+    let (session, name) = match end.session.form() {
+        Form::Number(number) => {
+            let session = SessionId::from_bytes(*number);
+            (session, format!("visit {session}"))
+        }
+        Form::Tag(_) | Form::Digits { .. } | Form::Key(_) => {
+            let laptop = desk.choose_laptop(&end.session).await?;
+            let Some(session) = laptop.session else {
+                return Err(Failure::Refused(Box::new(Refusal::new(
+                    Code::SessionUnknown,
+                    format!("no running visit on laptop {}", laptop.asset),
+                    "a running visit",
+                ))));
+            };
+            (session, format!("the visit on laptop {}", laptop.asset))
+        }
+    };
+    desk.make_sure(&format!(
+        "{name} will end at once; the patient's call is cut off"
+    ))?;
+    let act = Act::EndSession { session, note };
+    let answer = desk.act(act, &format!("end {name}")).await?;
+    let about = About {
+        name,
+        json: serde_json::json!({ "session": session }),
+    };
+    finish(desk, &answer, &about, end.watch).await
+}
+
+/// What a stop does, in words.
+const fn effect(class: HoldClass, mode: Mode) -> &'static str {
+    match (class, mode) {
+        (HoldClass::Lost | HoldClass::Stolen | HoldClass::Incident, Mode::Immediate) => {
+            "stopping it takes effect at once; letting it work again takes two people with \
+             different roles"
+        }
+        (_, Mode::Immediate) => "stopping it takes effect at once",
+        (_, Mode::AfterThisCall) => "a running visit may finish; nothing new starts",
+    }
+}
+
+/// What a person is shown before they say that it is meant.
+async fn before(desk: &mut Desk, chosen: &Chosen, effect: &str) -> Result<String, Failure> {
+    let mut lines = Text::from(match &chosen.row {
+        Some(Found::Laptop(row)) => lists::laptop(row, &desk.times),
+        Some(Found::Key(row)) => lists::key(row, &desk.times),
+        None => chosen.name.clone(),
+    });
+    if let (Target::Key { key }, Some(_)) = (&chosen.target, &chosen.row) {
+        let visits: Vec<SessionRow> = if_permitted(desk.sessions().await)?;
+        let running = visits
+            .iter()
+            .filter(|visit| visit.staff_key == *key && visit.ended_at.is_none());
+        for visit in running {
+            let laptop = &visit.asset;
+            lines.add(format_args!("\n  a visit runs with it on laptop {laptop}"));
+        }
+    }
+    lines.add(format_args!("\n{effect}"));
+    Ok(lines.done())
+}

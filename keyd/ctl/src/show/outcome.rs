@@ -1,0 +1,176 @@
+//! What became of an act, as keyd says it.
+
+use wardkey_schemas::action::{ActionAnswer, OrderSent, Outcome};
+
+use crate::text::Text;
+use crate::times::Times;
+
+/// What is said of every answer: nobody has to take it for more than it is.
+pub const NOT_SIGNED: &str = "keyd's answer is not signed: it came over TLS under the \
+                              installation's root";
+
+/// The answer to an act on what people call `name`.
+pub fn outcome(answer: &ActionAnswer, name: &str, times: &Times) -> String {
+    let mut text = Text::default();
+    let mut line = |words: String| text.line(words);
+    match &answer.outcome {
+        Outcome::Confirmed => line(format!("{name} is confirmed and can be used")),
+        Outcome::Stopped { hold, orders } => {
+            line(format!("{name} is stopped"));
+            line(format!("  hold       {hold}"));
+            each(orders, &mut line);
+        }
+        Outcome::Resumed { remaining, orders } => {
+            if remaining.is_empty() {
+                line(format!("{name} may work again"));
+            } else {
+                line(format!("{name} is still stopped"));
+            }
+            for hold in remaining {
+                line(format!("  still held {hold}"));
+            }
+            each(orders, &mut line);
+        }
+        Outcome::WaitsForSecondPerson {
+            request,
+            expires_in,
+        } => {
+            line(format!(
+                "{name} waits for a second person with another role"
+            ));
+            line(format!("  request    {request}"));
+            let until = times.both(answer.committed_at.plus(*expires_in));
+            line(format!("  waits till {until}"));
+        }
+        Outcome::SessionEnded { orders } => {
+            line(format!("{name} is ended"));
+            each(orders, &mut line);
+        }
+        Outcome::ReaderOpened { lasts, .. } => {
+            let until = times.both(answer.committed_at.plus(*lasts));
+            line(format!("reading is allowed until {until}"));
+        }
+    }
+    line(format!("  on record  {}", times.exact(answer.committed_at)));
+    line(format!("  entry      {}", answer.leaf));
+    text.done()
+}
+
+fn each(orders: &[OrderSent], line: &mut impl FnMut(String)) {
+    for order in orders {
+        line(format!(
+            "  order      {} to laptop {}",
+            order.seq, order.device
+        ));
+    }
+}
+
+/// What to type next, for the person who is to agree.
+pub fn next_person(answer: &ActionAnswer, command: &str) -> Option<String> {
+    match &answer.outcome {
+        Outcome::WaitsForSecondPerson { request, .. } => Some(format!(
+            "a person with another role agrees with their own security key:\n  {command} --request \
+             {request}"
+        )),
+        Outcome::Confirmed
+        | Outcome::Stopped { .. }
+        | Outcome::Resumed { .. }
+        | Outcome::SessionEnded { .. }
+        | Outcome::ReaderOpened { .. } => None,
+    }
+}
+
+/// The orders that an act brought about.
+pub fn orders(outcome: &Outcome) -> &[OrderSent] {
+    match outcome {
+        Outcome::Stopped { orders, .. }
+        | Outcome::Resumed { orders, .. }
+        | Outcome::SessionEnded { orders } => orders,
+        Outcome::Confirmed
+        | Outcome::WaitsForSecondPerson { .. }
+        | Outcome::ReaderOpened { .. } => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wardkey_schemas::bytes::Sha256;
+    use wardkey_schemas::ids::{ApprovalId, DeviceId, HoldId, OrderSeq};
+    use wardkey_schemas::time::Seconds;
+
+    use super::*;
+
+    fn said(what: Outcome) -> String {
+        let answer = ActionAnswer {
+            outcome: what,
+            leaf: Sha256::new([0; 32]),
+            committed_at: "2026-11-22T14:02:06.120Z".parse().unwrap(),
+        };
+        outcome(&answer, "laptop HMP-X-03", &Times::of("GMT0"))
+    }
+
+    fn order() -> OrderSent {
+        OrderSent {
+            device: DeviceId::from_bytes([1; 16]),
+            seq: OrderSeq::new(12),
+        }
+    }
+
+    #[test]
+    fn a_stop_names_its_hold_its_order_and_its_time() {
+        let text = said(Outcome::Stopped {
+            hold: HoldId::from_bytes([2; 16]),
+            orders: vec![order()],
+        });
+        assert_eq!(
+            text,
+            "\
+laptop HMP-X-03 is stopped
+  hold       02020202-0202-0202-0202-020202020202
+  order      12 to laptop 01010101-0101-0101-0101-010101010101
+  on record  2026-11-22T14:02:06.120Z (14:02:06 GMT)
+  entry      AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+"
+        );
+    }
+
+    #[test]
+    fn what_still_stands_is_not_called_free() {
+        let free = said(Outcome::Resumed {
+            remaining: Vec::new(),
+            orders: vec![order()],
+        });
+        assert!(
+            free.starts_with("laptop HMP-X-03 may work again\n"),
+            "{free}"
+        );
+        let held = said(Outcome::Resumed {
+            remaining: vec![HoldId::from_bytes([2; 16])],
+            orders: Vec::new(),
+        });
+        assert!(
+            held.starts_with("laptop HMP-X-03 is still stopped\n"),
+            "{held}"
+        );
+    }
+
+    #[test]
+    fn a_request_says_until_when_it_waits_and_what_the_next_person_types() {
+        let waits = Outcome::WaitsForSecondPerson {
+            request: ApprovalId::from_bytes([3; 16]),
+            expires_in: Seconds::new(1800),
+        };
+        let text = said(waits.clone());
+        assert!(text.contains("waits till 2026-11-22T14:32:06Z"), "{text}");
+        let answer = ActionAnswer {
+            outcome: waits,
+            leaf: Sha256::new([0; 32]),
+            committed_at: "2026-11-22T14:02:06.120Z".parse().unwrap(),
+        };
+        let next = next_person(&answer, "wardkey resume HMP-X-03").unwrap();
+        assert!(
+            next.contains("wardkey resume HMP-X-03 --request 03030303-0303"),
+            "{next}"
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! An installation, its people and its laptops, forged in memory: for asking keyd every wrong
+//! question, and for load.
+//!
+//! What hardware would sign is signed here by keys in memory, byte for byte as the hardware would
+//! say it. The makers' roots are forged too and stand as anchors in the test bundle; only the
+//! anchors differ, and keyd skips no check. Everything goes through keyd's real routes.
+//!
+//! # Invariants
+//!
+//! - Never shipped: nothing outside tests and benchmarks uses this crate.
+//! - Keys, ids, names and nonces follow from a [`Seed`]. Times do not, since keyd has a clock of
+//!   its own, nor do ECDSA signatures.
+//! - Each message can be spoiled before it is signed (it is a struct with public fields) and after
+//!   (its body is bytes to [`Caller::send`]).
+//!
+//! # Where to start
+//!
+//! [`Keyd::start`] runs the real service; [`Fleet::open`] gives it sites and people;
+//! [`Fleet::enrol`] gives it laptops; [`Fleet::visit`] opens a visit.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "what a forge in memory cannot make is a mistake in the test that asks for it"
+)]
+
+mod caller;
+mod clock;
+mod fleet;
+mod installation;
+mod keyd;
+mod laptop;
+mod link;
+mod person;
+mod registrar;
+mod seed;
+mod token;
+pub mod tpm;
+mod visit;
+pub mod x509;
+
+pub use self::caller::{Caller, Said, code_of};
+pub use self::clock::now;
+pub use self::fleet::{Fleet, SitePeople};
+pub use self::installation::{Authority, Installation, Site};
+pub use self::keyd::{Database, Keyd, KeydOptions};
+pub use self::laptop::{Laptop, LaptopDraft};
+pub use self::link::{Heard, LinkClient};
+pub use self::person::{KeyDraft, Person};
+pub use self::registrar::{Certified, Registrar};
+pub use self::seed::Seed;
+pub use self::token::{Token, TokenMaker};
+pub use self::visit::{ActivationDraft, Visit};

@@ -1,20 +1,19 @@
 //! Sites with their people, and laptops: everything that a running keyd has to do with.
 
+mod enrolment;
+mod visits;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use wardkey_edge::client::CallError;
-use wardkey_schemas::action::{Act, ActionAnswer, Target};
-use wardkey_schemas::activation::{ActivationBody, LeaseAnswer};
+use wardkey_schemas::action::{Act, ActionAnswer, Outcome, Target};
 use wardkey_schemas::bundle::{BundleVersion, FirstKey};
 use wardkey_schemas::bytes::Nonce;
-use wardkey_schemas::challenge::{Challenge, Purpose, RoomChoice};
-use wardkey_schemas::ids::{EnrolmentId, Generation};
-use wardkey_schemas::jws::Jws;
-use wardkey_schemas::key_enrolment::{Holder, KeyHello, Voucher};
-use wardkey_schemas::lease::Lease;
+use wardkey_schemas::ids::EnrolmentId;
+use wardkey_schemas::key_enrolment::Voucher;
 use wardkey_schemas::names::{AssetTag, SiteCode, TokenSerial};
 use wardkey_schemas::order::{HoldClass, Mode};
+use wardkey_schemas::query::{Answer, Question, READER_LASTS_MOST};
 use wardkey_schemas::registration::SiteHello;
 use wardkey_schemas::role::Role;
 use wardkey_verifier::bundle::VerifiedBundle;
@@ -22,16 +21,13 @@ use wardkey_verifier::service::VerifiedServiceKeys;
 
 use crate::caller::Caller;
 use crate::clock::now;
-use crate::installation::{Installation, Site};
+use crate::installation::Installation;
 use crate::laptop::Laptop;
-use crate::person::{KeyDraft, Person};
+use crate::person::Person;
+use crate::reader::Reader;
 use crate::seed::Seed;
 use crate::token::Token;
 use crate::tpm::EkKind;
-use crate::visit::{ActivationDraft, Visit};
-
-/// How many laptops are enrolled at once.
-const AT_ONCE: usize = 16;
 
 /// The people of one site, each with a confirmed security key.
 #[derive(Debug)]
@@ -215,286 +211,6 @@ impl Fleet {
         })
     }
 
-    /// Enrols a new token: `voucher` vouches, and `confirms` confirms it on another screen.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn vouched_key(
-        &self,
-        site: &Site,
-        role: Role,
-        voucher: &Person,
-        confirms: &Person,
-    ) -> Result<Person, CallError> {
-        let by = Voucher::Person {
-            certificate: voucher.certificate.clone(),
-        };
-        let person = self
-            .enrol_key(site, self.token(), role, by, Some(voucher))
-            .await?;
-        self.confirm_key(&person, confirms).await?;
-        Ok(person)
-    }
-
-    /// More staff at a site.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn more_staff(&self, people: &SitePeople) -> Result<Person, CallError> {
-        let site = self.installation.site(&people.site);
-        self.vouched_key(site, Role::Staff, &people.leads[0], &people.leads[1])
-            .await
-    }
-
-    /// Enrols a token of somebody new, up to the report of its certificate.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn enrol_key(
-        &self,
-        site: &Site,
-        token: Token,
-        role: Role,
-        voucher: Voucher,
-        approver: Option<&Person>,
-    ) -> Result<Person, CallError> {
-        let holder = Holder::New {
-            name: "Sam Example".parse().unwrap(),
-        };
-        let hello = KeyHello {
-            holder,
-            role,
-            voucher,
-        };
-        self.enrol_key_of(site, token, hello, approver).await
-    }
-
-    /// Enrols a token as `hello` says, up to the report of its certificate.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn enrol_key_of(
-        &self,
-        site: &Site,
-        token: Token,
-        hello: KeyHello,
-        approver: Option<&Person>,
-    ) -> Result<Person, CallError> {
-        let role = hello.role;
-        let (enrolment, nonce) = self.enrolment();
-        let open = site.seal(&site.open_key(enrolment, nonce, hello));
-        let offer = self.caller.open_key(&open).await?;
-        let offer = self.keys.open(&offer.message).unwrap().into_message();
-        let draft = KeyDraft::new(&offer, role, &token, approver);
-        let (completion, phrase) = draft.sign(&token, approver);
-        let certified = site.certify_person(offer.person, role, token.key.public(), now());
-        let announce = site.announce_key(offer.registration, completion, &certified);
-        self.caller.announce_key(&site.seal(&announce)).await?;
-        let report = site.report(offer.registration, std::slice::from_ref(&certified));
-        self.caller.report_issued(&site.seal(&report)).await?;
-        Ok(Person {
-            id: offer.person,
-            role,
-            site: site.code.clone(),
-            token,
-            certificate: certified.certificate,
-            phrase,
-        })
-    }
-
-    /// Confirms a key on another screen.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn confirm_key(
-        &self,
-        person: &Person,
-        by: &Person,
-    ) -> Result<ActionAnswer, CallError> {
-        let act = Act::ConfirmKey {
-            key: person.key(),
-            phrase: person.phrase.clone(),
-        };
-        self.act(by, act).await
-    }
-
-    /// Enrols a laptop with `lead` beside it, up to the report of its certificates; it is pending.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn enrol_laptop(&self, laptop: &mut Laptop, lead: &Person) -> Result<(), CallError> {
-        let site = self.installation.site(&lead.site);
-        let hello = laptop.hello(&self.installation.tpm_maker, lead);
-        let (enrolment, nonce) = self.enrolment();
-        let open = site.seal(&site.open_laptop(enrolment, nonce, hello));
-        let offer = self.caller.open_laptop(&open).await?;
-        let offer = self.keys.open(&offer.message).unwrap().into_message();
-        let (completion, phrase) = laptop.draft(&offer, lead).sign(lead);
-        let certificates = [
-            site.certify_device(offer.device, laptop.chip.device.public()),
-            site.certify_ak(offer.device, laptop.chip.ak.public()),
-        ];
-        let announce = site.announce_laptop(offer.registration, completion, &certificates);
-        self.caller.announce_laptop(&site.seal(&announce)).await?;
-        let report = site.report(offer.registration, &certificates);
-        self.caller.report_issued(&site.seal(&report)).await?;
-        (laptop.device, laptop.generation) = (offer.device, offer.generation);
-        laptop.phrase = phrase;
-        Ok(())
-    }
-
-    /// Enrols a laptop again after it came back, with new keys in its TPM.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn enrol_again(&self, laptop: &mut Laptop, lead: &Person) -> Result<(), CallError> {
-        let next = laptop.generation.next().unwrap_or(Generation::FIRST);
-        laptop.chip.renew_keys(next.number());
-        self.enrol_laptop(laptop, lead).await
-    }
-
-    /// Confirms a laptop on another screen.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn confirm_laptop(
-        &self,
-        laptop: &Laptop,
-        by: &Person,
-    ) -> Result<ActionAnswer, CallError> {
-        let act = Act::ConfirmLaptop {
-            device: laptop.device,
-            asset: laptop.asset.clone(),
-            phrase: laptop.phrase.clone(),
-        };
-        self.act(by, act).await
-    }
-
-    /// A laptop of a site, enrolled and confirmed.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn laptop(&self, people: &SitePeople) -> Result<Laptop, CallError> {
-        let mut laptop = self.new_laptop(&people.site, EkKind::P256);
-        self.enrol_laptop(&mut laptop, &people.leads[0]).await?;
-        self.confirm_laptop(&laptop, &people.leads[1]).await?;
-        Ok(laptop)
-    }
-
-    /// So many laptops of the first site, enrolled and confirmed.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn enrol(&self, count: usize) -> Result<Vec<Laptop>, CallError> {
-        stream::iter(0..count)
-            .map(|_| self.laptop(self.first()))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await
-    }
-
-    /// Asks for a challenge.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn challenge(
-        &self,
-        laptop: &Laptop,
-        person: &Person,
-        purpose: Purpose,
-        room: RoomChoice,
-    ) -> Result<Challenge, CallError> {
-        let request = laptop.challenge_request(person, purpose, room);
-        let challenge = self.caller.challenge(&laptop.seal(&request)).await?;
-        Ok(self.keys.open(&challenge.message).unwrap().into_message())
-    }
-
-    /// Sends the answer to a challenge.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn activate(&self, body: &ActivationBody) -> Result<Visit, CallError> {
-        let LeaseAnswer { lease } = self.caller.activate(body).await?;
-        Ok(self.visit_of(lease))
-    }
-
-    fn visit_of(&self, lease: Jws<Lease>) -> Visit {
-        Visit {
-            lease: self.keys.open(&lease).unwrap().into_message(),
-            envelope: lease,
-        }
-    }
-
-    /// Opens a visit in a new room.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn visit(&self, laptop: &Laptop, person: &Person) -> Result<Visit, CallError> {
-        self.visit_for(laptop, person, Purpose::Activate, RoomChoice::New)
-            .await
-    }
-
-    /// Opens or extends a visit.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn visit_for(
-        &self,
-        laptop: &Laptop,
-        person: &Person,
-        purpose: Purpose,
-        room: RoomChoice,
-    ) -> Result<Visit, CallError> {
-        let challenge = self.challenge(laptop, person, purpose, room).await?;
-        let draft = ActivationDraft::new(laptop, person, &challenge, purpose);
-        self.activate(&draft.sign(laptop, person)).await
-    }
-
-    /// Extends a visit with somebody's key.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn extend(
-        &self,
-        laptop: &Laptop,
-        person: &Person,
-        visit: &Visit,
-    ) -> Result<Visit, CallError> {
-        let purpose = Purpose::Extend {
-            session: visit.lease.session,
-        };
-        let room = RoomChoice::Existing {
-            room: visit.lease.room,
-        };
-        self.visit_for(laptop, person, purpose, room).await
-    }
-
-    /// Renews a visit's lease.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn renew(&self, laptop: &Laptop, visit: &Visit) -> Result<Visit, CallError> {
-        let body = visit.renewal_body(laptop);
-        let LeaseAnswer { lease } = self.caller.renew(&body).await?;
-        Ok(self.visit_of(lease))
-    }
-
     /// Does something as a person, with a fresh nonce.
     ///
     /// # Errors
@@ -524,6 +240,35 @@ impl Fleet {
             note: "".parse().unwrap(),
         };
         self.act(person, act).await
+    }
+
+    /// Lets a program of this person read for a quarter of an hour.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn reader(&self, person: &Person) -> Result<Reader, CallError> {
+        let (_, seed) = self.fresh();
+        let key = seed.key("reader");
+        let act = Act::OpenReader {
+            reader_key: *key.public(),
+            lasts: READER_LASTS_MOST,
+        };
+        let outcome = self.act(person, act).await?.outcome;
+        let Outcome::ReaderOpened { reader, .. } = outcome else {
+            unreachable!("another answer: {outcome:?}");
+        };
+        Ok(Reader::new(reader, key))
+    }
+
+    /// Asks a question.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn ask(&self, reader: &Reader, question: Question) -> Result<Answer, CallError> {
+        let query = reader.query(question);
+        self.caller.ask(&reader.sign(&query)).await
     }
 }
 

@@ -24,14 +24,19 @@
     reason = "what a forge in memory cannot make is a mistake in the test that asks for it"
 )]
 
+#[cfg(feature = "service")]
 mod caller;
 mod clock;
+#[cfg(feature = "service")]
 mod fleet;
 mod installation;
+#[cfg(feature = "service")]
 mod keyd;
 mod laptop;
+#[cfg(feature = "service")]
 mod link;
 mod person;
+mod reader;
 mod registrar;
 mod seed;
 mod token;
@@ -39,14 +44,19 @@ pub mod tpm;
 mod visit;
 pub mod x509;
 
+#[cfg(feature = "service")]
 pub use self::caller::{Caller, Said, code_of};
 pub use self::clock::now;
+#[cfg(feature = "service")]
 pub use self::fleet::{Fleet, SitePeople};
 pub use self::installation::{Authority, Installation, Site};
+#[cfg(feature = "service")]
 pub use self::keyd::{Database, Keyd, KeydOptions};
 pub use self::laptop::{Laptop, LaptopDraft};
+#[cfg(feature = "service")]
 pub use self::link::{Heard, LinkClient};
 pub use self::person::{KeyDraft, Person};
+pub use self::reader::Reader;
 pub use self::registrar::{Certified, Registrar};
 pub use self::seed::Seed;
 pub use self::token::{Token, TokenMaker};

@@ -1,8 +1,9 @@
 //! `lab-picture FILE`: a program that shows a picture thirty times a second, until the room lands.
 //!
 //! It opens the picture, and for each frame that it shows it writes the steady clock
-//! (`CLOCK_BOOTTIME`, milliseconds) into FILE, so that a test can tell when the last frame was. What
-//! it would need a permission for, it does not get anywhere else.
+//! (`CLOCK_BOOTTIME`, milliseconds) into FILE, so that a test can tell when the last frame was; the
+//! second line there is the first frame's. What it would need a permission for, it does not get
+//! anywhere else.
 #![expect(
     clippy::print_stderr,
     reason = "the program's only way to tell what is wrong"
@@ -57,15 +58,21 @@ fn show() -> io::Result<()> {
     timerfd_settime(&timer, TimerfdTimerFlags::empty(), &spec)?;
     let mut timer = File::from(timer);
     let mut ticks = [0; 8];
+    let first = stamp();
     loop {
-        let now = clock_gettime(ClockId::Boottime);
-        let millis = now
-            .tv_sec
-            .saturating_mul(1000)
-            .saturating_add(now.tv_nsec / 1_000_000);
-        let line = format!("{millis:020}\n");
-        frames.write_all_at(line.as_bytes(), 0)?;
+        // Both lines at once: whoever reads never sees half of them.
+        frames.write_all_at(format!("{}{first}", stamp()).as_bytes(), 0)?;
         io::sink().write_all(&picture)?;
         timer.read_exact(&mut ticks)?;
     }
+}
+
+/// This moment as a line of the file.
+fn stamp() -> String {
+    let now = clock_gettime(ClockId::Boottime);
+    let millis = now
+        .tv_sec
+        .saturating_mul(1000)
+        .saturating_add(now.tv_nsec / 1_000_000);
+    format!("{millis:020}\n")
 }

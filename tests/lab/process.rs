@@ -87,7 +87,26 @@ impl Running {
     /// # Errors
     ///
     /// [`ProcessError`] if it ends or stays silent instead.
-    pub fn start(mut command: Command, program: &Path, log: &Path) -> Result<Self, ProcessError> {
+    pub fn start(command: Command, program: &Path, log: &Path) -> Result<Self, ProcessError> {
+        let mut running = Self::spawn(command, program, log)?;
+        let deadline = after(READY);
+        loop {
+            let Some(line) = running.next_line(deadline)? else {
+                return Err(running.not_ready("it ended, or closed its output"));
+            };
+            if line.starts_with("ready") {
+                running.ready = line;
+                return Ok(running);
+            }
+        }
+    }
+
+    /// Starts `command` (made by [`tied`]). Standard error is appended to `log`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError::Start`].
+    pub fn spawn(mut command: Command, program: &Path, log: &Path) -> Result<Self, ProcessError> {
         let failed = |source| ProcessError::Start {
             program: program.to_owned(),
             source,
@@ -107,23 +126,13 @@ impl Running {
             .stdout
             .take()
             .ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
-        let mut running = Self {
+        Ok(Self {
             program: program.to_owned(),
             child,
             log: log.to_owned(),
             ready: String::new(),
             output: BufReader::new(output),
-        };
-        let deadline = after(READY);
-        loop {
-            let Some(line) = running.next_line(deadline)? else {
-                return Err(running.not_ready("it ended, or closed its output"));
-            };
-            if line.starts_with("ready") {
-                running.ready = line;
-                return Ok(running);
-            }
-        }
+        })
     }
 
     /// The next line of its standard output; `None` at its end.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::people::{plug, text_of, unplug};
 use super::{Key, Programs, REALM, World, WorldError, file};
@@ -14,6 +15,9 @@ use crate::tpm::{Certified, VirtualTpm};
 /// The event log of the boot that virtual laptops measure: Secure Boot on, signed shim, GRUB and
 /// kernel; recorded on a virtual machine.
 const BOOT: &[u8] = include_bytes!("../../data/measured-boot/sb3/binary_bios_measurements");
+
+/// How long a laptop may take to get from one state to another.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What may differ between laptops.
 #[derive(Clone, Debug)]
@@ -408,6 +412,28 @@ impl Laptop {
     /// [`WorldError`] if it cannot be run.
     pub fn status(&self) -> Result<serde_json::Value, WorldError> {
         Ok(self.agent(&["status", "--json"])?.json())
+    }
+
+    /// Waits until the agent says that this is its state; what it said.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`] if it does not within a minute.
+    pub fn await_state(&self, wanted: &str) -> Result<serde_json::Value, WorldError> {
+        let mut command = self.agent_command();
+        command.args(["status", "--json", "--watch"]);
+        let mut agent = Running::spawn(command, &self.programs.agent, &self.log("watch"))?;
+        let deadline = process::after(PATIENCE);
+        let mut last = String::new();
+        while let Ok(Some(line)) = agent.next_line(deadline) {
+            let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if text_of(&said, "state") == wanted {
+                return Ok(said);
+            }
+            last = line;
+        }
+        let words = format!("the laptop did not become `{wanted}`; it last said {last}");
+        Err(WorldError::Unexpected(words))
     }
 
     /// The agent, while it runs.

@@ -250,12 +250,34 @@ impl World {
         Ok(pending.key.clone())
     }
 
-    /// Runs `wardkey` at the desk with a person's key and PIN.
+    /// Runs `wardkey` at the desk with a person's key and PIN; it answers in JSON.
     ///
     /// # Errors
     ///
     /// [`WorldError`] if it cannot be run.
     pub fn wardkey<S: AsRef<OsStr>>(&mut self, by: &Key, words: &[S]) -> Result<Said, WorldError> {
+        self.at_desk(by, &["--json"], words)
+    }
+
+    /// As [`Self::wardkey`]; it answers as it does to people.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`] if it cannot be run.
+    pub fn wardkey_in_words<S: AsRef<OsStr>>(
+        &mut self,
+        by: &Key,
+        words: &[S],
+    ) -> Result<Said, WorldError> {
+        self.at_desk(by, &[], words)
+    }
+
+    fn at_desk<S: AsRef<OsStr>>(
+        &mut self,
+        by: &Key,
+        how: &[&str],
+        words: &[S],
+    ) -> Result<Said, WorldError> {
         let config = self.wardkey_config(&by.site)?;
         let pin = self.pin_file(&by.pin)?;
         let socket = self.desk()?.pcsc_socket();
@@ -263,7 +285,8 @@ impl World {
         let reader = self.folder.join(format!("reader-{}", by.serial));
         let mut command = with_pins(&self.programs.wardkey, &pin, None);
         command
-            .args(["--json", "--yes", "--pin-fd", "3"])
+            .args(how)
+            .args(["--yes", "--pin-fd", "3"])
             .args(["--serial", &by.serial.to_string()])
             .arg("--config")
             .arg(&config)

@@ -104,7 +104,7 @@ pub enum Kind {
     Unavailable,
 }
 
-/// What a signed refusal does to a call that is running (architecture: *stop* or *not now*).
+/// What a signed refusal does to a call that is running: it says *stop* or *not now*.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {

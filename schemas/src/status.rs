@@ -11,7 +11,7 @@ use crate::limits;
 use crate::order::{Hold, Order};
 use crate::time::Timestamp;
 
-/// Where an object stands; it moves only along drawn arrows (blueprint §7.1).
+/// Where an object stands; it moves only along drawn arrows.
 ///
 /// Holds come on top: an *active* laptop with a hold is stopped.
 #[derive(

@@ -22,8 +22,8 @@ cargo xtask bench [NAME]... [--json]
     Builds with optimisation and runs the benchmarks of these names, or all.
 
 cargo xtask schemas
-    Writes schemas/json and schemas/golden anew from the messages in schemas/src. Look at
-    `git diff` afterwards: what changed there has changed on the wire.
+    Writes schemas/json, schemas/golden, docs/src/errors.md and docs/src/messages.md anew from the
+    types in schemas/src. Look at `git diff` afterwards: what changed there has changed on the wire.
 
 cargo xtask fuzz [--seconds N] [TARGET]...
     Builds the fuzz targets of tests/fuzz and runs each for N seconds (30), or these only.

@@ -73,8 +73,14 @@ pub(crate) fn write_schemas(
     workspace: &Workspace,
     supervisor: &mut Supervisor,
 ) -> Result<ExitCode> {
-    let ended = supervisor.run(steps::write_schemas(workspace, false), Output::Inherit)?;
-    Ok(same_code(ended.status))
+    for generator in steps::GENERATORS {
+        let command = steps::write_generated(workspace, generator, false);
+        let ended = supervisor.run(command, Output::Inherit)?;
+        if !ended.status.success() {
+            return Ok(same_code(ended.status));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `cargo xtask postgres`: runs a command beside a private PostgreSQL, or waits for Ctrl-C.

@@ -102,12 +102,15 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "generated",
-        "schemas/json and schemas/golden are up to date",
+        "schemas/json, schemas/golden and two pages of the book are up to date",
         |site| {
-            let ended = site
-                .supervisor
-                .run(write_schemas(site.workspace, true), Output::Inherit)?;
-            if ended.status.success() {
+            let mut stale = false;
+            for generator in GENERATORS {
+                let command = write_generated(site.workspace, generator, true);
+                let ended = site.supervisor.run(command, Output::Inherit)?;
+                stale |= !ended.status.success();
+            }
+            if !stale {
                 return Ok(String::new());
             }
             Err(Failure::new("generated files are not up to date")
@@ -189,15 +192,18 @@ pub(crate) fn build_programs(workspace: &Workspace) -> Command {
     workspace.cargo(["build", "--workspace", "--exclude", "xtask", "--bins"])
 }
 
-/// Writes the generated files of `schemas`, or only tells which are not up to date.
-pub(crate) fn write_schemas(workspace: &Workspace, check_only: bool) -> Command {
+/// The examples of `schemas` that write what is made from its types.
+pub(crate) const GENERATORS: [&str; 2] = ["write_json", "write_pages"];
+
+/// Writes the files of one of [`GENERATORS`], or only tells which are not up to date.
+pub(crate) fn write_generated(workspace: &Workspace, generator: &str, check_only: bool) -> Command {
     let words = [
         "run",
         "--quiet",
         "-p",
         "wardkey-schemas",
         "--example",
-        "write_json",
+        generator,
     ];
     let mut command = workspace.cargo(words);
     if check_only {

@@ -16,3 +16,19 @@ pub const fn of(code: Code) -> u16 {
         Kind::Unavailable => 503,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_errors_tells_the_same_status() {
+        let page = include_str!("../../../docs/src/errors.md");
+        for code in Code::ALL {
+            let (_, entry) = page.split_once(&format!("\n### {code}\n")).unwrap();
+            let entry = entry.split("\n#").next().unwrap();
+            let status = format!(" ({}).\n", of(*code));
+            assert!(entry.contains(&status), "{code} is not{status}");
+        }
+    }
+}

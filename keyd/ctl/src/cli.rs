@@ -31,7 +31,7 @@ Examples:
   wardkey stop HMP-X-03 --lost --watch     stop a lost laptop and see it stop
   wardkey stop 33162554 --stolen           stop a stolen security key
   wardkey resume HMP-X-03                  let it work again
-  wardkey confirm laptop HMP-X-03 --phrase \"apple river candle north\"";
+  wardkey confirm laptop HMP-X-03 --phrase \"river candle north garden\"";
 
 /// What is typed.
 #[derive(Debug, Parser)]
@@ -116,6 +116,24 @@ mod tests {
     #[test]
     fn the_command_line_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_example_can_be_typed() {
+        let examples = EXAMPLES.lines().filter(|line| line.starts_with("  "));
+        for line in examples {
+            let typed = line.trim().split("   ").next().unwrap();
+            // Between quotation marks, blanks belong to the word.
+            let parts = typed.split('"').enumerate();
+            let words = parts.flat_map(|(place, part)| {
+                if place % 2 == 1 {
+                    vec![part]
+                } else {
+                    part.split_whitespace().collect()
+                }
+            });
+            assert!(Cli::try_parse_from(words).is_ok(), "{typed}");
+        }
     }
 
     #[test]

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use wardkey_schemas::names::{SiteCode, TokenSerial};
 
+const EVERYWHERE: &str = "For every command";
 const SETTINGS: &str = "Settings (each also in the file of settings)";
 
+const KEYD_URL: &str = "Address of the key service, such as https://keyd.wardkey.example:8443";
 const READER_FILE: &str =
     "Where the permission to read is kept [default: in $XDG_RUNTIME_DIR/wardkey]";
 
@@ -15,7 +17,7 @@ const READER_FILE: &str =
 #[derive(Args, Clone, Debug, Default)]
 pub struct Options {
     /// Print one JSON document on standard output instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
     /// The file of settings [default: wardkey/wardkey.toml in ~/.config, then in /etc]
     ///
@@ -26,20 +28,21 @@ pub struct Options {
         long,
         short,
         global = true,
+        help_heading = EVERYWHERE,
         env = "WARDKEY_CONFIG",
         hide_env_values = true,
         value_name = "FILE"
     )]
     pub config: Option<PathBuf>,
     /// Do not ask whether it is meant
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     pub yes: bool,
     /// Use the security key with this serial number, where several are plugged in
-    #[arg(long, global = true, value_name = "NUMBER")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "NUMBER")]
     pub serial: Option<TokenSerial>,
     /// Read the PIN from this file descriptor, up to the end of its first line, instead of asking
     /// for it in a window
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "N")]
     pub pin_fd: Option<u32>,
     /// The program that asks for a PIN in a window [default: pinentry]
     #[arg(long, global = true, value_name = "PROGRAM", hide_short_help = true, help_heading = SETTINGS)]
@@ -56,8 +59,8 @@ pub struct Options {
     /// SHA-256 of the root certificate, 64 hexadecimal digits, or a file that holds them
     #[arg(long, global = true, value_name = "HEX", hide_short_help = true, help_heading = SETTINGS)]
     pub root_sha256: Option<String>,
-    /// Address of the key service, such as <https://keyd.wardkey.example:8443>
-    #[arg(long, global = true, value_name = "URL", hide_short_help = true, help_heading = SETTINGS)]
+    /// Address of the key service.
+    #[arg(long, global = true, help = KEYD_URL, value_name = "URL", hide_short_help = true, help_heading = SETTINGS)]
     pub keyd_url: Option<String>,
     /// Where to connect for it, instead of asking DNS
     #[arg(long, global = true, value_name = "IP:PORT", hide_short_help = true, help_heading = SETTINGS)]

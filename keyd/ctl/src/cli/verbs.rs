@@ -1,5 +1,7 @@
 //! What each command takes.
 
+use std::str::FromStr;
+
 use clap::{Args, Subcommand};
 use wardkey_schemas::ids::{ApprovalId, HoldId, PersonId};
 use wardkey_schemas::names::{AssetTag, DisplayName, Note, TokenSerial};
@@ -15,6 +17,12 @@ fn tag(text: &str) -> Result<AssetTag, String> {
         .to_uppercase()
         .parse()
         .map_err(|error: wardkey_schemas::names::NameError| error.to_string())
+}
+
+/// A full number from a list or from what a command printed.
+fn number<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    let parsed = text.trim().parse();
+    parsed.map_err(|_| "this is no full number, such as 0193a7c2-5d1e-7b44-9c0f-2a6b1e8d4f70")
 }
 
 const TARGET_HELP: &str = "The tag on a laptop's lid, the serial number on a security key, or the \
@@ -129,10 +137,10 @@ pub struct Resume {
     /// What may work again.
     pub target: Typed,
     /// Lift this stop only; may be given several times [default: all that stand]
-    #[arg(long = "hold", value_name = "ID")]
+    #[arg(long = "hold", value_name = "ID", value_parser = number::<HoldId>)]
     pub holds: Vec<HoldId>,
     /// Agree to this request of another person
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = number::<ApprovalId>)]
     pub request: Option<ApprovalId>,
     /// In your own words, for the record; no names of patients
     #[arg(long, value_name = "TEXT")]
@@ -237,7 +245,7 @@ pub struct Enrol {
     #[arg(long, required_unless_present = "person", conflicts_with = "person")]
     pub name: Option<DisplayName>,
     /// The number of its holder, somebody who has a security key already
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = number::<PersonId>)]
     pub person: Option<PersonId>,
     /// Serial number of your own security key, where it cannot be told from the new one
     #[arg(long, value_name = "NUMBER")]

@@ -1,6 +1,6 @@
 //! What a person reads, and what a script reads, about a failure: error, found, wanted, hint.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt;
 
 use serde::Serialize;
@@ -37,12 +37,13 @@ impl From<&Failure> for Report {
         let refusal = failure.refusal();
         let mut caused_by = Vec::new();
         // A refusal says in `found` what its cause would say again.
-        let says_it_itself = matches!(failure, Failure::Token(_));
-        let mut cause = if says_it_itself {
-            None
-        } else {
-            failure.source()
-        };
+        let mut cause = failure.source();
+        if matches!(failure, Failure::Token(_)) {
+            cause = None;
+        }
+        if matches!(failure, Failure::Unreachable(_)) {
+            cause = cause.and_then(Error::source);
+        }
         while let Some(error) = cause {
             caused_by.push(error.to_string());
             cause = error.source();

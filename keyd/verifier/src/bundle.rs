@@ -9,6 +9,7 @@
 
 mod authorities;
 mod content;
+mod root;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal, oid};
 
 pub use self::authorities::Authority;
+pub use self::root::VerifiedRoot;
 use crate::certificate::Certificate;
 use crate::envelope;
 use crate::profile;
@@ -31,8 +33,7 @@ use crate::profile;
 pub struct VerifiedBundle {
     bundle: TrustBundle,
     payload_sha256: Sha256,
-    root: Certificate,
-    signer: PublicKey,
+    root: VerifiedRoot,
     service: Authority,
     sites: BTreeMap<SiteCode, Authority>,
 }
@@ -54,10 +55,9 @@ impl VerifiedBundle {
         newest_seen: BundleVersion,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let root = authorities::verify_root(package.root.as_ref(), root_pin, now)?;
-        let installation = profile::installation(&root);
-        let signer = authorities::verify_signer(package.signer.as_ref(), &root, installation, now)?;
-        let opened = envelope::open(&package.bundle, &signer)
+        let (root, signer) = (package.root.as_ref(), package.signer.as_ref());
+        let root = VerifiedRoot::verify(root, signer, root_pin, now)?;
+        let opened = envelope::open(&package.bundle, root.signer())
             .map_err(|refusal| envelope::recode_signer(refusal, Code::BundleSigner))?;
         let payload_sha256 = opened.payload_sha256();
         let bundle = opened.into_message();
@@ -69,21 +69,26 @@ impl VerifiedBundle {
                 format!("version {newest_seen} or higher"),
             ));
         }
-        if bundle.profile != installation {
+        if bundle.profile != root.profile() {
             return Err(content_refusal(
                 "a profile that is not the one of the root",
                 "one profile for root and bundle",
             ));
         }
         content::verify(&bundle)?;
-        let service = authorities::verify_service(&bundle, &root)?;
-        let sites = authorities::verify_sites(&bundle, &root)?;
-        authorities::verify_distinct_keys(&signer, &service, &sites)?;
+        let service = bundle.service_authority.as_ref();
+        let service = authorities::verify_service(
+            service,
+            &bundle.realm,
+            root.certificate(),
+            bundle.profile,
+        )?;
+        let sites = authorities::verify_sites(&bundle, root.certificate())?;
+        authorities::verify_distinct_keys(root.signer(), &service, &sites)?;
         Ok(Self {
             bundle,
             payload_sha256,
             root,
-            signer,
             service,
             sites,
         })
@@ -142,12 +147,12 @@ impl VerifiedBundle {
 
     /// The root's certificate.
     pub const fn root(&self) -> &Certificate {
-        &self.root
+        self.root.certificate()
     }
 
     /// The key that signs bundles and charters.
     pub const fn signer(&self) -> &PublicKey {
-        &self.signer
+        self.root.signer()
     }
 
     /// The authority for keyd's own keys.

@@ -22,6 +22,13 @@ const YUBICO: [&str; 7] = [
     "0c90b7d184a36edf50a35f9be935f0c5689bfdcfe5bdd073366cafb49061a440",
 ];
 
+/// SHA-256 of the certificates of Yubico's authorities for PIV attestation: what a production bundle
+/// believes unless its ceremony chose fewer.
+pub fn yubico() -> Vec<Sha256> {
+    let parsed = YUBICO.iter().map(|text| Sha256::from_hex(text));
+    parsed.filter_map(Result::ok).collect()
+}
+
 /// Whether this is the certificate of one of Yubico's authorities for PIV attestation.
 pub fn is_yubico(sha256: &Sha256) -> bool {
     let text = sha256.to_hex();

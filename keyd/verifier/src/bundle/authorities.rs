@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wardkey_schemas::bundle::{Profile, TrustBundle};
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::key::PublicKey;
-use wardkey_schemas::names::SiteCode;
+use wardkey_schemas::names::{Realm, SiteCode};
 use wardkey_schemas::subject::{self, Subtree};
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal, oid};
@@ -102,14 +102,35 @@ pub(super) fn verify_signer(
     Ok(key)
 }
 
+/// The authority of keyd's own keys.
 pub(super) fn verify_service(
-    bundle: &TrustBundle,
+    der: &[u8],
+    realm: &Realm,
     root: &Certificate,
+    installation: Profile,
 ) -> Result<Authority, Refusal> {
-    let subtree = Subtree::of_service(&bundle.realm);
-    let der = bundle.service_authority.as_ref();
-    verify_authority(der, "service", &subtree, None, root, bundle.profile)
+    let subtree = Subtree::of_service(realm);
+    verify_authority(der, "service", &subtree, None, root, installation)
         .map_err(|refusal| in_bundle("the service authority", &refusal))
+}
+
+/// The authority of one site.
+pub(super) fn verify_site(
+    der: &[u8],
+    site: &SiteCode,
+    realm: &Realm,
+    root: &Certificate,
+    installation: Profile,
+) -> Result<Authority, Refusal> {
+    let subtree = Subtree::of_site(site, realm).ok_or_else(|| {
+        content_refusal(
+            format!("a site with the code {site}"),
+            "a code that is not the service's",
+        )
+    })?;
+    let what = format!("site {site}");
+    verify_authority(der, &what, &subtree, Some(site), root, installation)
+        .map_err(|refusal| in_bundle(&format!("the authority of {site}"), &refusal))
 }
 
 pub(super) fn verify_sites(
@@ -119,16 +140,8 @@ pub(super) fn verify_sites(
     let mut sites = BTreeMap::new();
     for entry in &bundle.site_authorities {
         let site = &entry.site;
-        let subtree = Subtree::of_site(site, &bundle.realm).ok_or_else(|| {
-            content_refusal(
-                format!("a site with the code {site}"),
-                "a code that is not the service's",
-            )
-        })?;
         let der = entry.certificate.as_ref();
-        let what = format!("site {site}");
-        let authority = verify_authority(der, &what, &subtree, Some(site), root, bundle.profile)
-            .map_err(|refusal| in_bundle(&format!("the authority of {site}"), &refusal))?;
+        let authority = verify_site(der, site, &bundle.realm, root, bundle.profile)?;
         if sites.insert(site.clone(), authority).is_some() {
             return Err(content_refusal(
                 format!("site {site} twice"),

@@ -35,7 +35,10 @@ fn verify_history(bundle: &TrustBundle) -> Result<(), Refusal> {
     }
 }
 
-fn verify_token_anchors(anchors: &[TokenAnchor], profile: Profile) -> Result<(), Refusal> {
+pub(super) fn verify_token_anchors(
+    anchors: &[TokenAnchor],
+    profile: Profile,
+) -> Result<(), Refusal> {
     if anchors.is_empty() {
         return Err(content_refusal("no token anchor", "one at least"));
     }
@@ -58,7 +61,7 @@ fn verify_token_anchors(anchors: &[TokenAnchor], profile: Profile) -> Result<(),
     Ok(())
 }
 
-fn verify_ek_anchors(anchors: &[EkAnchor], profile: Profile) -> Result<(), Refusal> {
+pub(super) fn verify_ek_anchors(anchors: &[EkAnchor], profile: Profile) -> Result<(), Refusal> {
     if anchors.is_empty() {
         return Err(content_refusal("no anchor of a TPM maker", "one at least"));
     }

@@ -10,7 +10,7 @@ use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::Seconds;
 use wardkey_schemas::{Code, oid};
-use wardkey_verifier::bundle::VerifiedBundle;
+use wardkey_verifier::bundle::{VerifiedBundle, VerifiedRoot};
 use wardkey_verifier::certificate::{
     BASIC_CONSTRAINTS, Certificate, EXTENDED_KEY_USAGE, KEY_USAGE, NAME_CONSTRAINTS,
 };
@@ -592,4 +592,53 @@ fn one_site_whose_authority_has_run_out_does_not_stop_the_others() {
         VerifiedPerson::verify(&other.certificate, &bundle, now()),
         Code::CertificateExpired,
     );
+}
+
+#[test]
+fn a_root_judges_what_is_to_stand_in_a_bundle() {
+    let world = World::of(Installation::Production);
+    let pin = Sha256::of(&world.root_certificate);
+    let signer = &world.signer.certificate;
+    let root = VerifiedRoot::verify(&world.root_certificate, signer, &pin, now()).unwrap();
+    assert_eq!(root.profile(), Installation::Production);
+    assert_eq!(root.signer(), world.signer.key.public());
+    let (realm, x) = (realm(), &world.x().certificate);
+    root.verify_site_authority(x, &code("hmp-x"), &realm)
+        .unwrap();
+    root.verify_service_authority(&world.service.certificate, &realm)
+        .unwrap();
+    let (tokens, eks) = (&world.bundle.token_anchors, &world.bundle.ek_anchors);
+    root.verify_anchors(tokens, eks).unwrap();
+
+    let wrong = Code::BundleContent;
+    refused(root.verify_site_authority(x, &code("hmp-y"), &realm), wrong);
+    refused(root.verify_site_authority(x, &code("keyd"), &realm), wrong);
+    let elsewhere = "other.example".parse().unwrap();
+    refused(
+        root.verify_site_authority(x, &code("hmp-x"), &elsewhere),
+        wrong,
+    );
+    refused(root.verify_service_authority(x, &realm), wrong);
+    refused(root.verify_anchors(&[], eks), wrong);
+    refused(root.verify_anchors(tokens, &[]), wrong);
+    let stranger = vec![TokenAnchor {
+        sha256: Sha256::of(b"test token root"),
+    }];
+    refused(root.verify_anchors(&stranger, eks), wrong);
+    refused(
+        VerifiedRoot::verify(&world.root_certificate, x, &pin, now()),
+        Code::BundleSigner,
+    );
+    let other = Sha256::of(b"another root");
+    refused(
+        VerifiedRoot::verify(&world.root_certificate, signer, &other, now()),
+        Code::RootMismatch,
+    );
+}
+
+#[test]
+fn every_pinned_authority_of_yubico_may_stand_in_production() {
+    let pinned = pins::yubico();
+    assert_eq!(pinned.len(), 7);
+    assert!(pinned.iter().all(pins::is_yubico));
 }

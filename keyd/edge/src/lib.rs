@@ -22,6 +22,8 @@ pub mod pem;
 #[cfg(feature = "server")]
 pub mod problem;
 #[cfg(feature = "server")]
+pub mod rate;
+#[cfg(feature = "server")]
 pub mod request;
 #[cfg(feature = "server")]
 pub mod serve;

@@ -29,7 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // keyd's service authority certifies keyd's own function keys; its name constraint keeps it from
     // ever making an identity of a laptop or a person.
     (KEYD, &[SCHEMAS, EDGE, VERIFIER, ISSUANCE]),
-    (CA, &[SCHEMAS, EDGE, VERIFIER, ISSUANCE]),
+    // The first keys of a site are enrolled at its authority, in person: it holds the token itself.
+    (CA, &[SCHEMAS, EDGE, VERIFIER, ISSUANCE, TOKEN]),
     // The operators' command line signs nothing before it has verified the bundle, the certificate
     // on the security key, and what an enrolment brought back.
     (CTL, &[SCHEMAS, EDGE, VERIFIER, TOKEN]),

@@ -1,0 +1,453 @@
+//! Issuing, in the order that keeps it honest: keyd's receipt, then the intent on disk, then the key,
+//! then the outcome on disk, then keyd again; only then is anything released.
+//!
+//! Each step takes what the step before it made, and nothing else makes it: a certificate that was not
+//! announced, or whose intent is not on disk, cannot be signed, and one of which keyd does not know
+//! cannot be released.
+//!
+//! # After a crash
+//!
+//! What was intended is prepared again, byte for byte, and signed, unless it is too old; what was
+//! signed is reported. [`App::recover`] does so at every start and every few seconds; the same
+//! completion said again does so for itself ([`App::resume`]).
+
+use std::sync::{Arc, PoisonError};
+
+use wardkey_issuance::{Prepared, sign};
+use wardkey_schemas::bytes::{Bytes, Sha256};
+use wardkey_schemas::jws::{Jws, Sealed};
+use wardkey_schemas::registration::{Receipt, ReportIssued, Stage};
+use wardkey_schemas::time::{Seconds, Timestamp};
+use wardkey_schemas::{Code, Refusal};
+
+use crate::app::App;
+use crate::clock;
+use crate::failure::Failure;
+use crate::journal::{Entry, Intent, IntentId, Ledger, Planned, Purpose, Registered, State};
+use crate::keyd::Keyd;
+use crate::link::{Link, WantedReceipt};
+use crate::plan::Plan;
+use crate::trust::Trust;
+
+/// How old an intent may be that is finished after a crash. Whoever waited for it has gone away by
+/// then, and starts again.
+const FINISH_WITHIN: Seconds = Seconds::new(3600);
+
+/// Certificates that are ready to be signed, and may be: keyd has recorded them, or they concern
+/// nobody but this ca.
+#[derive(Debug)]
+pub struct Announced {
+    purpose: Purpose,
+    work: Vec<(Plan, Prepared)>,
+}
+
+/// The same, with the intent on disk.
+#[derive(Debug)]
+pub struct Intended {
+    intent: IntentId,
+    purpose: Purpose,
+    prepared: Vec<Prepared>,
+    note: &'static str,
+}
+
+/// Signed certificates that nobody has seen.
+#[derive(Debug)]
+pub struct Signed {
+    intent: IntentId,
+    purpose: Purpose,
+    tbs: Vec<Sha256>,
+    certificates: Vec<Bytes>,
+    note: &'static str,
+}
+
+/// The same, with the outcome on disk.
+#[derive(Debug)]
+pub struct Recorded {
+    intent: IntentId,
+    purpose: Purpose,
+    tbs: Vec<Sha256>,
+    certificates: Vec<Bytes>,
+}
+
+/// The same, of which keyd knows.
+#[derive(Debug)]
+pub struct Reported {
+    recorded: Recorded,
+    receipt: Jws<Receipt>,
+}
+
+/// Certificates that may leave.
+#[derive(Debug)]
+pub struct Released {
+    purpose: Purpose,
+    certificates: Vec<Bytes>,
+    receipt: Jws<Receipt>,
+}
+
+impl Released {
+    /// Why they were issued.
+    pub const fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// The certificates (DER), in the order announced.
+    pub fn certificates(&self) -> &[Bytes] {
+        &self.certificates
+    }
+
+    /// keyd's receipt.
+    pub const fn receipt(&self) -> &Jws<Receipt> {
+        &self.receipt
+    }
+}
+
+impl Recorded {
+    /// The certificate of this ca's own listener, which is not reported.
+    pub fn into_listener_certificate(self) -> Option<Bytes> {
+        match self.purpose {
+            Purpose::Listener => self.certificates.into_iter().next(),
+            Purpose::Laptop { .. } | Purpose::Key { .. } => None,
+        }
+    }
+}
+
+/// Prepares everything that is planned.
+pub(crate) fn prepare(plans: Vec<Plan>, trust: &Trust) -> Result<Vec<(Plan, Prepared)>, Failure> {
+    plans
+        .into_iter()
+        .map(|plan| {
+            let prepared = plan.prepare(&trust.issuer)?;
+            Ok((plan, prepared))
+        })
+        .collect()
+}
+
+impl Announced {
+    /// What keyd has recorded under `registered`, if its receipt says exactly so.
+    ///
+    /// # Errors
+    ///
+    /// `ANSWER_NOT_BELIEVED`, `CERTIFICATE_…`.
+    pub(crate) fn verify(
+        purpose: Purpose,
+        registered: &Registered,
+        work: Vec<(Plan, Prepared)>,
+        link: &Link,
+    ) -> Result<Self, Refusal> {
+        let tbs: Vec<Sha256> = work.iter().map(|(_, prepared)| prepared.sha256()).collect();
+        let wanted = WantedReceipt {
+            enrolment: registered.enrolment,
+            registration: registered.registration,
+            stage: Stage::Announced,
+            certificates: &tbs,
+        };
+        link.verify_receipt(&registered.receipt, &wanted)?;
+        Ok(Self { purpose, work })
+    }
+
+    /// The certificate of this ca's own listener.
+    pub(crate) fn listener(plan: Plan, trust: &Trust) -> Result<Self, Failure> {
+        Ok(Self {
+            purpose: Purpose::Listener,
+            work: prepare(vec![plan], trust)?,
+        })
+    }
+}
+
+impl<K: Keyd, L: Ledger> App<K, L> {
+    /// Goes all the way from what keyd has recorded to what may leave.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]; what was done until then is in the journal.
+    pub async fn issue(&self, announced: Announced, link: &Link) -> Result<Released, Failure> {
+        let recorded = self.sign_on_record(announced).await?;
+        let reported = self.report(recorded, link).await?;
+        self.release(reported).await
+    }
+
+    /// Intends, signs and records, in one turn.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub async fn sign_on_record(&self, announced: Announced) -> Result<Recorded, Failure> {
+        let _turn = self.turns.to_sign().await?;
+        let intended = self.intend(announced).await?;
+        let signed = self.sign(intended).await?;
+        self.record(signed).await
+    }
+
+    /// Writes down what is about to be signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Fault`]; the intent may be on disk all the same.
+    pub async fn intend(&self, announced: Announced) -> Result<Intended, Failure> {
+        let Announced { purpose, work } = announced;
+        let planned = work.iter().map(|(plan, prepared)| Planned {
+            plan: plan.clone(),
+            tbs_sha256: prepared.sha256(),
+        });
+        let intent = Intent {
+            purpose,
+            planned: planned.collect(),
+            at: clock::now(),
+        };
+        let number = self.ledger.intend(&intent).await?;
+        Ok(Intended {
+            intent: number,
+            purpose: intent.purpose,
+            prepared: work.into_iter().map(|(_, prepared)| prepared).collect(),
+            note: "signed",
+        })
+    }
+
+    /// Uses the authority's key.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Fault`]; the intent stays open.
+    pub async fn sign(&self, intended: Intended) -> Result<Signed, Failure> {
+        let Intended {
+            intent,
+            purpose,
+            prepared,
+            note,
+        } = intended;
+        let tbs = prepared.iter().map(Prepared::sha256).collect();
+        let keeper = Arc::clone(&self.keeper);
+        // A key in hardware takes its time.
+        let signing = tokio::task::spawn_blocking(move || {
+            let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+            prepared
+                .into_iter()
+                .map(|prepared| sign(prepared, &mut *keeper).map(Bytes::from))
+                .collect::<Result<Vec<_>, _>>()
+        });
+        let certificates = signing.await.map_err(Failure::fault)??;
+        Ok(Signed {
+            intent,
+            purpose,
+            tbs,
+            certificates,
+            note,
+        })
+    }
+
+    /// Writes down what was signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Fault`]; the outcome may be on disk all the same.
+    pub async fn record(&self, signed: Signed) -> Result<Recorded, Failure> {
+        let Signed {
+            intent,
+            purpose,
+            tbs,
+            certificates,
+            note,
+        } = signed;
+        self.ledger
+            .record(intent, &certificates, note, clock::now())
+            .await?;
+        tracing::info!(intent = %intent, kind = purpose.as_str(), "Certificates were signed");
+        Ok(Recorded {
+            intent,
+            purpose,
+            tbs,
+            certificates,
+        })
+    }
+
+    /// Shows keyd what was signed.
+    ///
+    /// # Errors
+    ///
+    /// What keyd refused; `SERVICE_UNREACHABLE`, `ANSWER_NOT_BELIEVED`.
+    pub async fn report(&self, recorded: Recorded, link: &Link) -> Result<Reported, Failure> {
+        let registered = registered(&recorded.purpose)?;
+        let report = ReportIssued {
+            site: self.sources.site.clone(),
+            registration: registered.registration,
+            certificates: recorded.certificates.clone(),
+        };
+        let Sealed { message: receipt } = self.keyd.report(&self.say(&report)?).await?;
+        let wanted = WantedReceipt {
+            enrolment: registered.enrolment,
+            registration: registered.registration,
+            stage: Stage::Issued,
+            certificates: &recorded.tbs,
+        };
+        link.verify_receipt(&receipt, &wanted)?;
+        Ok(Reported { recorded, receipt })
+    }
+
+    /// Writes down that keyd knows, and lets the certificates go.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Fault`].
+    pub async fn release(&self, reported: Reported) -> Result<Released, Failure> {
+        let Reported { recorded, receipt } = reported;
+        self.ledger
+            .note_reported(recorded.intent, &receipt, clock::now())
+            .await?;
+        Ok(Released {
+            purpose: recorded.purpose,
+            certificates: recorded.certificates,
+            receipt,
+        })
+    }
+
+    /// Finishes what the journal knows of, from where it stands.
+    ///
+    /// # Errors
+    ///
+    /// `REGISTRATION_STATE` if it was given up; [`Failure`].
+    pub async fn resume(&self, entry: Entry, link: &Link) -> Result<Released, Failure> {
+        let (recorded, receipt) = match entry.state.clone() {
+            State::Open => {
+                let _alone = self.turns.alone().await?;
+                let now = self.reread(&entry).await?;
+                match &now.state {
+                    State::Open => (self.finish(now, clock::now()).await?, None),
+                    State::Signed { .. } | State::Reported { .. } | State::Abandoned { .. } => {
+                        recorded(now)?
+                    }
+                }
+            }
+            State::Signed { .. } | State::Reported { .. } | State::Abandoned { .. } => {
+                recorded(entry)?
+            }
+        };
+        if let Some(receipt) = receipt {
+            return Ok(Released {
+                purpose: recorded.purpose,
+                certificates: recorded.certificates,
+                receipt,
+            });
+        }
+        let reported = self.report(recorded, link).await?;
+        self.release(reported).await
+    }
+
+    async fn reread(&self, entry: &Entry) -> Result<Entry, Failure> {
+        let enrolment = registered(&entry.purpose)?.enrolment;
+        let found = self.journal.find_by_enrolment(enrolment).await?;
+        found.ok_or_else(|| Failure::fault(format!("intent {} is not there", entry.intent)))
+    }
+
+    /// Signs an open intent, or gives it up; either is written down. The caller is alone.
+    async fn finish(&self, entry: Entry, now: Timestamp) -> Result<Recorded, Failure> {
+        let intent = entry.intent;
+        match self.prepare_again(entry, now) {
+            Ok(intended) => {
+                let signed = self.sign(intended).await?;
+                self.record(signed).await
+            }
+            Err(reason) => {
+                self.ledger.abandon(intent, &reason, now).await?;
+                tracing::warn!(%intent, reason, "An intent without an outcome was given up");
+                Err(given_up(&reason).into())
+            }
+        }
+    }
+
+    /// The same certificates again, byte for byte, or why not.
+    fn prepare_again(&self, entry: Entry, now: Timestamp) -> Result<Intended, String> {
+        if matches!(entry.purpose, Purpose::Listener) {
+            return Err("the listener gets a new certificate instead".to_owned());
+        }
+        if entry.at.plus(FINISH_WITHIN) < now {
+            return Err(format!("it is from {}, and nobody waits for it", entry.at));
+        }
+        let trust = self.trust();
+        let mut prepared = Vec::with_capacity(entry.planned.len());
+        for Planned { plan, tbs_sha256 } in &entry.planned {
+            let again = plan
+                .prepare(&trust.issuer)
+                .map_err(|error| format!("it cannot be prepared again: {error}"))?;
+            if again.sha256() != *tbs_sha256 {
+                return Err("it would not be what was announced".to_owned());
+            }
+            prepared.push(again);
+        }
+        Ok(Intended {
+            intent: entry.intent,
+            purpose: entry.purpose,
+            prepared,
+            note: "signed after an interruption",
+        })
+    }
+
+    /// Looks after what an interruption has left: intents without an outcome are finished or given
+    /// up, and what keyd has not acknowledged is reported again. Returns how many were looked after.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]; the rest is left for the next time.
+    pub async fn recover(&self) -> Result<usize, Failure> {
+        let mut count = 0_usize;
+        if !self.journal.find_open().await?.is_empty() {
+            // What is open while nobody signs was left by somebody who is gone.
+            let _alone = self.turns.alone().await?;
+            for entry in self.journal.find_open().await? {
+                let (intent, kind) = (entry.intent, entry.purpose.as_str());
+                tracing::warn!(%intent, kind, at = %entry.at, "An intent has no outcome");
+                match self.finish(entry, clock::now()).await {
+                    Ok(_) | Err(Failure::Refused(_)) => count = count.saturating_add(1),
+                    Err(fault) => return Err(fault),
+                }
+            }
+        }
+        let unreported = self.journal.find_unreported().await?;
+        if unreported.is_empty() {
+            return Ok(count);
+        }
+        let link = self.link().await?;
+        for entry in unreported {
+            let (intent, kind) = (entry.intent, entry.purpose.as_str());
+            self.resume(entry, &link).await?;
+            tracing::info!(%intent, kind, "keyd knows now of what was signed before");
+            count = count.saturating_add(1);
+        }
+        Ok(count)
+    }
+}
+
+fn registered(purpose: &Purpose) -> Result<&Registered, Failure> {
+    purpose
+        .registered()
+        .ok_or_else(|| Failure::fault("the listener's certificate is not reported"))
+}
+
+/// What a journal entry says was signed, with keyd's receipt if it is there.
+fn recorded(entry: Entry) -> Result<(Recorded, Option<Jws<Receipt>>), Failure> {
+    let (certificates, receipt) = match entry.state {
+        State::Signed { certificates, .. } => (certificates, None),
+        State::Reported {
+            certificates,
+            receipt,
+            ..
+        } => (certificates, Some(receipt)),
+        State::Abandoned { reason, .. } => return Err(given_up(&reason).into()),
+        State::Open => return Err(given_up("it was not signed").into()),
+    };
+    let recorded = Recorded {
+        intent: entry.intent,
+        purpose: entry.purpose,
+        tbs: entry
+            .planned
+            .iter()
+            .map(|planned| planned.tbs_sha256)
+            .collect(),
+        certificates,
+    };
+    Ok((recorded, receipt))
+}
+
+fn given_up(reason: &str) -> Refusal {
+    let found = format!("an enrolment that was given up: {reason}");
+    Refusal::new(Code::RegistrationState, found, "a new enrolment")
+}

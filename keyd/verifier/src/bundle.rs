@@ -23,6 +23,7 @@ use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal, oid};
 
 pub use self::authorities::Authority;
+pub use self::content::verify_anchors;
 pub use self::root::VerifiedRoot;
 use crate::certificate::Certificate;
 use crate::envelope;

@@ -14,9 +14,22 @@ use crate::pins;
 /// Verifies everything in a bundle that needs no certificate.
 pub(super) fn verify(bundle: &TrustBundle) -> Result<(), Refusal> {
     verify_history(bundle)?;
-    verify_token_anchors(&bundle.token_anchors, bundle.profile)?;
-    verify_ek_anchors(&bundle.ek_anchors, bundle.profile)?;
+    verify_anchors(&bundle.token_anchors, &bundle.ek_anchors, bundle.profile)?;
     verify_floor(&bundle.policy_floor)
+}
+
+/// Verifies the makers that a bundle of an installation for `profile` is to believe.
+///
+/// # Errors
+///
+/// `BUNDLE_CONTENT`: none, one twice, or in production one that is only for tests.
+pub fn verify_anchors(
+    token_anchors: &[TokenAnchor],
+    ek_anchors: &[EkAnchor],
+    profile: Profile,
+) -> Result<(), Refusal> {
+    verify_token_anchors(token_anchors, profile)?;
+    verify_ek_anchors(ek_anchors, profile)
 }
 
 /// Versions count from 1, and every one but the first names the one before.
@@ -35,10 +48,7 @@ fn verify_history(bundle: &TrustBundle) -> Result<(), Refusal> {
     }
 }
 
-pub(super) fn verify_token_anchors(
-    anchors: &[TokenAnchor],
-    profile: Profile,
-) -> Result<(), Refusal> {
+fn verify_token_anchors(anchors: &[TokenAnchor], profile: Profile) -> Result<(), Refusal> {
     if anchors.is_empty() {
         return Err(content_refusal("no token anchor", "one at least"));
     }
@@ -61,7 +71,7 @@ pub(super) fn verify_token_anchors(
     Ok(())
 }
 
-pub(super) fn verify_ek_anchors(anchors: &[EkAnchor], profile: Profile) -> Result<(), Refusal> {
+fn verify_ek_anchors(anchors: &[EkAnchor], profile: Profile) -> Result<(), Refusal> {
     if anchors.is_empty() {
         return Err(content_refusal("no anchor of a TPM maker", "one at least"));
     }

@@ -2,13 +2,13 @@
 //! holds before there is one.
 
 use wardkey_schemas::Refusal;
-use wardkey_schemas::bundle::{EkAnchor, Profile, TokenAnchor};
+use wardkey_schemas::bundle::Profile;
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::key::PublicKey;
 use wardkey_schemas::names::{Realm, SiteCode};
 use wardkey_schemas::time::Timestamp;
 
-use super::{authorities, content};
+use super::authorities;
 use crate::certificate::Certificate;
 use crate::profile;
 
@@ -64,20 +64,6 @@ impl VerifiedRoot {
         realm: &Realm,
     ) -> Result<(), Refusal> {
         authorities::verify_site(der, site, realm, &self.root, self.profile).map(drop)
-    }
-
-    /// Verifies anchors that are to stand in a bundle of this root.
-    ///
-    /// # Errors
-    ///
-    /// `BUNDLE_CONTENT`: none, one twice, or in production one that is only for tests.
-    pub fn verify_anchors(
-        &self,
-        token_anchors: &[TokenAnchor],
-        ek_anchors: &[EkAnchor],
-    ) -> Result<(), Refusal> {
-        content::verify_token_anchors(token_anchors, self.profile)?;
-        content::verify_ek_anchors(ek_anchors, self.profile)
     }
 
     /// The root's certificate.

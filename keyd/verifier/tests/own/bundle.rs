@@ -10,7 +10,7 @@ use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::Seconds;
 use wardkey_schemas::{Code, oid};
-use wardkey_verifier::bundle::{VerifiedBundle, VerifiedRoot};
+use wardkey_verifier::bundle::{VerifiedBundle, VerifiedRoot, verify_anchors};
 use wardkey_verifier::certificate::{
     BASIC_CONSTRAINTS, Certificate, EXTENDED_KEY_USAGE, KEY_USAGE, NAME_CONSTRAINTS,
 };
@@ -607,8 +607,6 @@ fn a_root_judges_what_is_to_stand_in_a_bundle() {
         .unwrap();
     root.verify_service_authority(&world.service.certificate, &realm)
         .unwrap();
-    let (tokens, eks) = (&world.bundle.token_anchors, &world.bundle.ek_anchors);
-    root.verify_anchors(tokens, eks).unwrap();
 
     let wrong = Code::BundleContent;
     refused(root.verify_site_authority(x, &code("hmp-y"), &realm), wrong);
@@ -619,12 +617,6 @@ fn a_root_judges_what_is_to_stand_in_a_bundle() {
         wrong,
     );
     refused(root.verify_service_authority(x, &realm), wrong);
-    refused(root.verify_anchors(&[], eks), wrong);
-    refused(root.verify_anchors(tokens, &[]), wrong);
-    let stranger = vec![TokenAnchor {
-        sha256: Sha256::of(b"test token root"),
-    }];
-    refused(root.verify_anchors(&stranger, eks), wrong);
     refused(
         VerifiedRoot::verify(&world.root_certificate, x, &pin, now()),
         Code::BundleSigner,
@@ -633,6 +625,26 @@ fn a_root_judges_what_is_to_stand_in_a_bundle() {
     refused(
         VerifiedRoot::verify(&world.root_certificate, signer, &other, now()),
         Code::RootMismatch,
+    );
+}
+
+#[test]
+fn makers_are_judged_before_there_is_a_root() {
+    let world = World::of(Installation::Production);
+    let (tokens, eks) = (&world.bundle.token_anchors, &world.bundle.ek_anchors);
+    let wrong = Code::BundleContent;
+    let stranger = vec![TokenAnchor {
+        sha256: Sha256::of(b"test token root"),
+    }];
+    for profile in [Installation::Test, Installation::Production] {
+        verify_anchors(tokens, eks, profile).unwrap();
+        refused(verify_anchors(&[], eks, profile), wrong);
+        refused(verify_anchors(tokens, &[], profile), wrong);
+    }
+    verify_anchors(&stranger, eks, Installation::Test).unwrap();
+    refused(
+        verify_anchors(&stranger, eks, Installation::Production),
+        wrong,
     );
 }
 

@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::names::{Realm, SiteCode};
 
+use crate::ceremony::RootCommand;
+use crate::lead::LeadArguments;
+
 /// One site's key authority, and the root ceremony that all sites begin with.
 ///
 /// A new site, in this order: `init` makes its keys and a request; `root sign certificate` at the
@@ -39,10 +42,18 @@ pub enum Command {
     /// Newer bundles later come the same way, or by themselves from keyd. A running service notices
     /// within seconds.
     Certificate(Certificate),
+    /// Enrol one of the site's first people in person: a lead or a security officer.
+    ///
+    /// Makes a key in the security key that is plugged in, prints `ready first-key=FILE`, waits for the
+    /// charter that names the key, and has it certified. Leave it running and the key plugged in.
+    Lead(LeadArguments),
     /// Run the service that laptops and enrolment programs talk to.
     ///
     /// Prints `ready address=…` once it listens. Stops on SIGTERM or Ctrl-C, letting requests finish.
     Serve(Settings),
+    /// The root ceremony: on a machine that is never on a network.
+    #[command(subcommand)]
+    Root(RootCommand),
     /// List what this authority was about to sign, and what became of it.
     Journal(Journal),
     /// Look for what is wrong or soon will be: settings, keys, journal, trust, keyd, first leads.

@@ -30,6 +30,7 @@ pub mod key;
 pub mod keyd;
 pub mod keys;
 pub mod laptop;
+pub mod lead;
 pub mod link;
 pub mod listener;
 pub mod open;

@@ -8,12 +8,14 @@ use wardkey_edge::telemetry::{self, Format};
 use wardkey_schemas::Refusal;
 use wardkey_schemas::bundle::BundlePackage;
 
+use crate::ceremony::{self, CeremonyError};
 use crate::cli::{self, Cli, Command, ConfigCommand};
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::doctor::{self, Health, with_causes};
 use crate::durable::{self, FileError};
 use crate::journal::{Entry, Journal, JournalError, Purpose, State};
+use crate::lead::{self, LeadError};
 use crate::open::{self, OpenError};
 use crate::serve::{self, ServeError};
 use crate::set_up::{NewAuthority, SetUpError};
@@ -45,6 +47,12 @@ pub enum RunError {
     /// Settings, keys, journal or trust.
     #[error("the authority cannot work")]
     Open(#[from] OpenError),
+    /// The root ceremony.
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyError),
+    /// A first key.
+    #[error("the key was not enrolled")]
+    Lead(#[from] LeadError),
     /// The service.
     #[error("the authority does not run")]
     Serve(#[from] ServeError),
@@ -72,6 +80,8 @@ impl RunError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Open(error) | Self::Serve(ServeError::Open(error)) => Some(hint_for(error)),
+            Self::Ceremony(error) => error.hint(),
+            Self::Lead(error) => error.hint(),
             Self::Serve(_) => Some("run `wardkey-ca doctor` to see what is wrong"),
             Self::SetUp(SetUpError::IsThere { .. }) => {
                 Some("for another site choose another folder with --state")
@@ -90,6 +100,8 @@ impl RunError {
     pub const fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Open(error) | Self::Serve(ServeError::Open(error)) => refusal_in(error),
+            Self::Ceremony(error) => error.refusal(),
+            Self::Lead(error) => error.refusal(),
             Self::Serve(_)
             | Self::Filter(_)
             | Self::Config(_)
@@ -143,6 +155,14 @@ pub async fn run(cli: Cli) -> Result<ExitCode, RunError> {
         Command::Certificate(certificate) => take_certificate(&certificate).await,
         Command::Serve(settings) => {
             serve::run(Config::load(&settings.config)?).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Root(command) => {
+            ceremony::run(command)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Lead(arguments) => {
+            lead::run(arguments).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Journal(journal) => list(&journal).await,

@@ -22,7 +22,7 @@ cargo xtask bench [NAME]... [--json]
     Builds with optimisation and runs the benchmarks of these names, or all.
 
 cargo xtask schemas
-    Writes schemas/json, schemas/golden, docs/src/errors.md and docs/src/messages.md anew from the
+    Writes schemas/json, schemas/golden, docs/errors.md and docs/messages.md anew from the
     types in schemas/src. Look at `git diff` afterwards: what changed there has changed on the wire.
 
 cargo xtask fuzz [--seconds N] [TARGET]...

@@ -23,7 +23,7 @@ mod tests {
 
     #[test]
     fn the_page_of_errors_tells_the_same_status() {
-        let page = include_str!("../../../docs/src/errors.md");
+        let page = include_str!("../../../docs/errors.md");
         for code in Code::ALL {
             let (_, entry) = page.split_once(&format!("\n### {code}\n")).unwrap();
             let entry = entry.split("\n#").next().unwrap();

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let check_only = std::env::args().skip(1).any(|word| word == "--check");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let mut stale = false;
     for (name, text) in [
         ("errors.md", errors::page()),
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         if fs::read_to_string(&path).is_ok_and(|before| before == text) {
             continue;
         }
-        println!("changed: docs/src/{name}");
+        println!("changed: docs/{name}");
         stale = true;
         if !check_only {
             fs::write(&path, text).unwrap();

@@ -60,7 +60,14 @@ pub const OUTBOX: usize = 256;
 pub const GATE_AGAIN: u64 = 1_000;
 
 /// How long the gate may take for an answer; starting the video program takes up to ten seconds.
-pub const GATE_ANSWER: u64 = 20_000;
+pub const GATE_ANSWER: Duration = Duration::from_secs(20);
+
+/// How often the smart card service is looked for while there is none.
+pub const PCSC_AGAIN: Duration = Duration::from_secs(2);
+
+/// Things that happened and wait for the loop: a burst of frames and replies. Beyond it whoever
+/// brings more waits.
+pub const EVENTS: usize = 64;
 
 /// How often the TPM's clock is read during a visit, to notice a reset.
 pub const CLOCK_EVERY: u64 = 15_000;
@@ -80,6 +87,9 @@ pub const WORD_BYTES: usize = 256 * 1024;
 
 /// How many programs may talk to the agent at once: a screen, a person's command, a few scripts.
 pub const CALLERS: usize = 32;
+
+/// How long before the next program is accepted after that failed.
+pub const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
 /// Words that may wait for a program that does not read; then it is sent away.
 pub const WORDS_WAITING: usize = 64;

@@ -96,7 +96,8 @@ fn with_visit(
     (heading, format!("{body} {ends}."))
 }
 
-fn pin(pin: Option<(u8, bool)>) -> String {
+/// What the person reads who is to type a PIN: tries left, and whether the last one was wrong.
+pub fn pin(pin: Option<(u8, bool)>) -> String {
     match pin {
         Some((1, true)) => {
             "That was not the right PIN. 1 try left; after that the security key is blocked."

@@ -25,6 +25,14 @@ use crate::laptop::Laptop;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Ticket(pub(super) u64);
 
+#[cfg(test)]
+impl Ticket {
+    /// A ticket for tests of what only hands tickets back.
+    pub(crate) const fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// A program that gave a command.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct CallerId(pub u64);

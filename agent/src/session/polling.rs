@@ -5,7 +5,7 @@ use wardkey_schemas::Refusal;
 use wardkey_schemas::bytes::Nonce;
 use wardkey_schemas::jws::Jws;
 use wardkey_schemas::refusal::Verdict;
-use wardkey_schemas::status::{Status, StatusRequest};
+use wardkey_schemas::status::{ObjectState, Status, StatusRequest};
 
 use super::{Question, Reply, Session, Ticket, Todo};
 use crate::limits;
@@ -58,7 +58,10 @@ impl Session {
         };
         let ticket = self.ask(Question::Status(request), todo);
         self.polling.asked = Some((ticket, nonce));
-        let length = if self.link.is_alive() {
+        let is_in_use =
+            matches!(&self.standing, Some((ObjectState::Active, holds)) if holds.is_empty());
+        // Who waits for a colleague to confirm the laptop looks at its screen.
+        let length = if self.link.is_alive() && is_in_use {
             limits::POLL_LINKED
         } else {
             limits::POLL_EVERY

@@ -101,7 +101,18 @@ impl CardBox {
         Ok(())
     }
 
-    /// The root's certificate, PEM: what a test profile trusts.
+    /// Makes the root that will attest the cards, if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`ReaderHubError::Card`] if it cannot be written.
+    pub fn make_root(&self) -> Result<(), ReaderHubError> {
+        attestation::Root::open_or_create(&self.root()).map_err(CardError::from)?;
+        Ok(())
+    }
+
+    /// The root's certificate, PEM: what a test profile trusts. It is there with the first card, or
+    /// after [`Self::make_root`].
     pub fn root_certificate(&self) -> PathBuf {
         attestation::root_certificate(&self.root())
     }

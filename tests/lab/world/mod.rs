@@ -10,6 +10,7 @@
 //! [`World::first_key`]. [`World::ready`] does all of them for one site with a lead, a member of
 //! staff and a security officer.
 
+mod first;
 mod laptop;
 mod people;
 mod services;
@@ -25,6 +26,7 @@ use crate::process::{self, ProcessError, Running, Said};
 use crate::reader::{CardBox, ReaderHub, ReaderHubError};
 use crate::tpm::{TpmFactory, VirtualTpmError};
 
+pub use self::first::{Ended, PendingFirstKey};
 pub use self::laptop::{Laptop, LaptopOptions};
 pub use self::people::{Key, PendingKey, Role};
 pub use self::services::{Database, Options};
@@ -140,11 +142,13 @@ impl World {
             let path = folder.join(name);
             fs::create_dir_all(&path).map_err(file(&path))?;
         }
+        let cards = CardBox::new(&folder.join("cards"));
+        cards.make_root()?;
         Ok(Self {
             folder: folder.to_owned(),
             programs,
             options,
-            cards: CardBox::new(&folder.join("cards")),
+            cards,
             tpms: TpmFactory::build(&folder.join("tpm-maker"))?,
             desk: None,
             keyd: None,
@@ -197,7 +201,11 @@ impl World {
     }
 
     /// A file that only its owner reads, with a PIN in it.
-    fn pin_file(&self, pin: &str) -> Result<PathBuf, WorldError> {
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::File`].
+    pub fn pin_file(&self, pin: &str) -> Result<PathBuf, WorldError> {
         let path = self.folder.join("pins").join(pin);
         fs::write(&path, format!("{pin}\n")).map_err(file(&path))?;
         let mode = fs::Permissions::from_mode(0o600);

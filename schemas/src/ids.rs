@@ -4,13 +4,28 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// Why a text is not an id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not an id: 32 lower case hexadecimal digits, as 8-4-4-4-12")]
+pub struct IdError;
+
+/// The only way in which an id is written: the one of RFC 9562 §4, in lower case, so that one thing
+/// has one name. The library reads four other ways.
+fn canonical(text: &str) -> Result<Uuid, IdError> {
+    let id = Uuid::try_parse(text).map_err(|_| IdError)?;
+    if id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text {
+        Ok(id)
+    } else {
+        Err(IdError)
+    }
+}
+
 /// Makes a newtype over a UUID (RFC 9562) that the side with the database gives out.
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(
-            Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd,
-            Serialize,
+            Clone, Copy, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
         )]
         #[serde(transparent)]
         pub struct $name(Uuid);
@@ -39,10 +54,17 @@ macro_rules! uuid_id {
         }
 
         impl std::str::FromStr for $name {
-            type Err = uuid::Error;
+            type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Uuid::parse_str(text).map(Self)
+                canonical(text).map(Self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
             }
         }
 
@@ -181,5 +203,34 @@ impl OrderSeq {
 impl std::fmt::Display for OrderSeq {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_written_in_one_way() {
+        let id: DeviceId = "0b9f2d60-0f7a-4d0b-9b3e-5d0e3f1b6c1a".parse().unwrap();
+        let text = serde_json::to_string(&id).unwrap();
+        assert_eq!(text, "\"0b9f2d60-0f7a-4d0b-9b3e-5d0e3f1b6c1a\"");
+        assert_eq!(serde_json::from_str::<DeviceId>(&text).unwrap(), id);
+    }
+
+    #[test]
+    fn every_other_way_to_write_an_id_is_refused() {
+        for wrong in [
+            "",
+            "0B9F2D60-0F7A-4D0B-9B3E-5D0E3F1B6C1A",
+            "0b9f2d600f7a4d0b9b3e5d0e3f1b6c1a",
+            "{0b9f2d60-0f7a-4d0b-9b3e-5d0e3f1b6c1a}",
+            "urn:uuid:0b9f2d60-0f7a-4d0b-9b3e-5d0e3f1b6c1a",
+            "0b9f2d60-0f7a-4d0b-9b3e-5d0e3f1b6c1",
+        ] {
+            assert_eq!(wrong.parse::<DeviceId>(), Err(IdError), "{wrong}");
+            let json = serde_json::to_string(wrong).unwrap();
+            assert!(serde_json::from_str::<DeviceId>(&json).is_err(), "{wrong}");
+        }
     }
 }

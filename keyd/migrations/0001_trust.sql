@@ -18,9 +18,10 @@ create table site (
     registered_at bigint not null
 );
 
--- Each first key of a charter is certified once.
+-- Each first key of a charter is certified once. The rows stay when a newer charter takes the place
+-- of the one that they belong to.
 create table first_key (
-    charter_id blob not null references site (charter_id),
+    charter_id blob not null,
     key blob not null,
     role text not null,
     used_at bigint,

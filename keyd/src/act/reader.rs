@@ -13,7 +13,7 @@ use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_schemas::{Code, Refusal, limits};
 use wardkey_verifier::envelope;
 
-use super::Permitted;
+use super::{Permitted, refuse};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::store::audit::Object;
@@ -179,7 +179,10 @@ impl Work for OpenReader {
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         let now: Timestamp = self.permitted.now;
         self.permitted.take_nonce(tx).await?;
-        tx.insert_reader(&self.reader, now).await?;
+        if !tx.insert_reader(&self.reader, now).await? {
+            let found = "a reader key that was used before";
+            return refuse(Refusal::new(Code::StateTransition, found, "a new one"));
+        }
         let detail = serde_json::json!({
             "reader": self.reader.id,
             "reader_key": self.reader.reader_key.thumbprint(),

@@ -341,7 +341,11 @@ impl Work for Know {
         let charter = self.charter.charter();
         if !tx.upsert_site(charter, &self.envelope, self.now).await? {
             let found = format!("a charter of {}", charter.issued_at);
-            let refusal = Refusal::new(Code::CharterInvalid, found, "a newer one than in use");
+            let refusal = Refusal::new(
+                Code::CharterInvalid,
+                found,
+                "a newer one than in use, with a number and registrar of its own",
+            );
             return Err(StoreError::Refused(Box::new(refusal)));
         }
         tx.audit(Draft {

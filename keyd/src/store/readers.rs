@@ -63,7 +63,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Writes a permission.
+    /// Writes a permission; `false` if the key had one before.
     ///
     /// # Errors
     ///
@@ -72,11 +72,11 @@ impl Tx {
         &mut self,
         reader: &Reader,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        execute!(
+    ) -> Result<bool, StoreError> {
+        let rows = execute!(
             self,
             "insert into reader (reader_id, site, key, role, reader_key, reader_key_thumbprint, \
-             opened_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8)",
+             opened_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
             reader.id.as_bytes().as_slice(),
             reader.site.as_str(),
             reader.key.as_bytes().as_slice(),
@@ -86,7 +86,7 @@ impl Tx {
             now.millis(),
             reader.expires_at.millis()
         )?;
-        Ok(())
+        Ok(rows == 1)
     }
 
     /// Takes a question's counter; `false` unless it is higher than every one before.

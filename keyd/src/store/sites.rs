@@ -98,7 +98,7 @@ impl Tx {
     }
 
     /// Makes a site known, or renews its registrar by a newer charter; `false` for one that is
-    /// older than the charter in use. First keys that are there already keep their mark of use.
+    /// older than the charter in use, or whose number or registrar is another site's. First keys that are there already keep their mark of use.
     ///
     /// # Errors
     ///
@@ -112,7 +112,9 @@ impl Tx {
         let rows = execute!(
             self,
             "insert into site (site, charter_id, charter, charter_issued_at, registrar_key, \
-             registrar_thumbprint, registered_at) values ($1, $2, $3, $4, $5, $6, $7) \
+             registrar_thumbprint, registered_at) select $1, $2, $3, $4, $5, $6, $7 \
+             where not exists (select 1 from site other where other.site <> $1 \
+             and (other.charter_id = $2 or other.registrar_thumbprint = $6)) \
              on conflict (site) do update \
              set charter_id = excluded.charter_id, charter = excluded.charter, \
                  charter_issued_at = excluded.charter_issued_at, \

@@ -343,7 +343,8 @@ async fn a_reader_counts_upwards_and_dies_with_its_persons_key() {
         let counted = out(write_work!(store, |tx| {
             let reader = reader.clone();
             async move {
-                tx.insert_reader(&reader, now()).await?;
+                assert!(tx.insert_reader(&reader, now()).await?);
+                assert!(!tx.insert_reader(&reader, now()).await?);
                 Ok([
                     tx.advance_reader(id, 5).await?,
                     tx.advance_reader(id, 5).await?,

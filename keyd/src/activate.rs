@@ -30,7 +30,7 @@ use crate::leasing::{self, Fresh, Visit};
 use crate::standing::{self, For};
 use crate::store::audit::{Actor, Draft, Object};
 use crate::store::challenges::{ActivationContext, StoredChallenge};
-use crate::store::sessions::{GivenLease, NewSession, Session};
+use crate::store::sessions::{EndedSession, GivenLease, NewSession, Session};
 use crate::store::{Lane, StoreError, Tx, Work};
 use crate::{clock, random};
 
@@ -85,6 +85,7 @@ impl App {
         };
         self.require_standing(&context.device, use_for(challenge.purpose))
             .await?;
+        self.require_key_standing(&context.key).await?;
         let running = match challenge.purpose {
             Purpose::Activate => None,
             Purpose::Extend { session } => Some(self.running(session, &context).await?),
@@ -407,12 +408,38 @@ impl Activate {
         {
             return self.key_moved(tx).await.map(Err);
         }
+        // Whatever may still say no comes before what is changed for the visit.
+        let session = &self.session;
+        if tx
+            .key_runs_elsewhere(session.key, session.device, self.now)
+            .await?
+        {
+            let wanted = "a security key without a running visit";
+            return Ok(Err(Refusal::new(
+                Code::KeyInUseElsewhere,
+                "a visit on another laptop",
+                wanted,
+            )));
+        }
+        if self.extends.is_none()
+            && !context.challenge.room_is_new
+            && !tx.room_is_open(session.room, &session.site).await?
+        {
+            let wanted = "an open room of this site";
+            return Ok(Err(Refusal::new(
+                Code::RoomClosed,
+                "closed meanwhile",
+                wanted,
+            )));
+        }
         if let Some((bytes, values)) = &self.log {
             tx.insert_event_log(bytes, values, self.now).await?;
         }
         match self.extends {
             None => self.begin(tx).await,
             Some(seq) => {
+                let lapsed = tx.end_lapsed_sessions_with(session.key, self.now).await?;
+                self.record_lapsed(tx, &lapsed);
                 let extended = tx.extend_session(&self.session, seq, self.now).await?;
                 let refusal = || {
                     Refusal::new(
@@ -428,30 +455,13 @@ impl Activate {
 
     async fn begin(&self, tx: &mut Tx) -> Result<Result<(), Refusal>, StoreError> {
         let session = &self.session;
-        for ended in tx
+        let lapsed = tx
             .end_lapsed_sessions(session.device, session.key, self.now)
-            .await?
-        {
-            tx.audit(Draft {
-                at: self.now,
-                site: session.site.clone(),
-                event: "session.ended",
-                actor: Actor::Service,
-                object: Object::Laptop(ended.device),
-                code: None,
-                detail: serde_json::json!({ "session": ended.id, "reason": "lapsed" }),
-            });
-        }
+            .await?;
+        self.record_lapsed(tx, &lapsed);
         if self.context.challenge.room_is_new {
             tx.insert_room(session.room, &session.site, self.now)
                 .await?;
-        } else if !tx.room_is_open(session.room, &session.site).await? {
-            let wanted = "an open room of this site";
-            return Ok(Err(Refusal::new(
-                Code::RoomClosed,
-                "closed meanwhile",
-                wanted,
-            )));
         }
         let begun = tx.insert_session(session, self.now).await?;
         let refusal = || {
@@ -459,6 +469,20 @@ impl Activate {
             Refusal::new(Code::KeyInUseElsewhere, "a visit on another laptop", wanted)
         };
         Ok(begun.then_some(()).ok_or_else(refusal))
+    }
+
+    fn record_lapsed(&self, tx: &mut Tx, lapsed: &[EndedSession]) {
+        for ended in lapsed {
+            tx.audit(Draft {
+                at: self.now,
+                site: self.session.site.clone(),
+                event: "session.ended",
+                actor: Actor::Service,
+                object: Object::Laptop(ended.device),
+                code: None,
+                detail: serde_json::json!({ "session": ended.id, "reason": "lapsed" }),
+            });
+        }
     }
 
     /// Why the laptop's row was not there as it was judged.

@@ -133,12 +133,22 @@ impl App {
                 "a registered security key",
             )
         })?;
-        let holds = match (known.holds, known.drains) {
-            (0, 0) => Vec::new(),
-            _ => self.store.standing_holds(&Target::Key { key }).await?,
-        };
-        standing::require_key(&known, &holds, For::Starting)?;
+        self.require_key_standing(&known).await?;
         Ok(known)
+    }
+
+    /// Refuses a key that may not be used now; holds are read only where some stand.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`standing::require_key`].
+    pub async fn require_key_standing(&self, key: &StaffKey) -> Result<(), Failure> {
+        let target = Target::Key { key: key.key };
+        let holds = match (key.holds, key.drains) {
+            (0, 0) => Vec::new(),
+            _ => self.store.standing_holds(&target).await?,
+        };
+        Ok(standing::require_key(key, &holds, For::Starting)?)
     }
 
     /// Refuses a laptop that speaks of another laptop or enrolment than its key's.

@@ -334,6 +334,53 @@ impl Tx {
         rows.iter().map(ended).collect()
     }
 
+    /// Ends the visits with a key whose time is over.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn end_lapsed_sessions_with(
+        &mut self,
+        key: Thumbprint,
+        now: Timestamp,
+    ) -> Result<Vec<EndedSession>, StoreError> {
+        let rows = fetch!(
+            self,
+            fetch_all,
+            (Vec<u8>, Vec<u8>),
+            "update session set ended_at = $2, end_reason = 'lease-over' \
+             where key = $1 and ended_at is null and cannot_run_past <= $2 \
+             returning session_id, device_id",
+            key.as_bytes().as_slice(),
+            now.millis()
+        )?;
+        rows.iter().map(ended).collect()
+    }
+
+    /// Whether a visit with this key may still run on another laptop than this one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn key_runs_elsewhere(
+        &mut self,
+        key: Thumbprint,
+        device: DeviceId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let row = fetch!(
+            self,
+            fetch_optional,
+            (i64,),
+            "select started_at from session where key = $1 and device_id <> $2 \
+             and ended_at is null and cannot_run_past > $3",
+            key.as_bytes().as_slice(),
+            device.as_bytes().as_slice(),
+            now.millis()
+        )?;
+        Ok(row.is_some())
+    }
+
     /// Begins a visit; `false` if the key has another one running.
     ///
     /// # Errors

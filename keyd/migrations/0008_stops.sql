@@ -25,6 +25,7 @@ create table device_order (
     seq bigint not null,
     order_id blob not null unique,
     site text not null,
+    generation bigint not null,
     command text not null,
     body text not null,
     committed_at bigint not null,

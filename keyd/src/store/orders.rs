@@ -64,7 +64,8 @@ fn waiting((device, seq, body): WaitingRow) -> Result<Waiting, StoreError> {
 }
 
 impl Store {
-    /// The orders to a laptop without a receipt, oldest first.
+    /// The orders to a laptop without a receipt, oldest first. Those to an earlier enrolment wait for
+    /// nobody any more: they name a key that the laptop no longer has.
     ///
     /// # Errors
     ///
@@ -77,8 +78,9 @@ impl Store {
         let rows = read_all!(
             self,
             WaitingRow,
-            "select device_id, seq, body from device_order \
-             where device_id = $1 and receipt is null order by seq limit $2",
+            "select o.device_id, o.seq, o.body from device_order o \
+             join device d on d.device_id = o.device_id and d.generation = o.generation \
+             where o.device_id = $1 and o.receipt is null order by o.seq limit $2",
             device.as_bytes().as_slice(),
             i64::from(most)
         )?;
@@ -99,8 +101,9 @@ impl Store {
         let rows = read_all!(
             self,
             WaitingRow,
-            "select device_id, seq, body from device_order \
-             where device_id = $1 and seq > $2 and receipt is null order by seq limit $3",
+            "select o.device_id, o.seq, o.body from device_order o \
+             join device d on d.device_id = o.device_id and d.generation = o.generation \
+             where o.device_id = $1 and o.seq > $2 and o.receipt is null order by o.seq limit $3",
             device.as_bytes().as_slice(),
             to_i64(after.number()),
             i64::from(most)
@@ -118,8 +121,9 @@ impl Store {
         let rows = read_all!(
             self,
             WaitingRow,
-            "select device_id, seq, body from device_order \
-             where committed_at >= $1 and receipt is null order by device_id, seq",
+            "select o.device_id, o.seq, o.body from device_order o \
+             join device d on d.device_id = o.device_id and d.generation = o.generation \
+             where o.committed_at >= $1 and o.receipt is null order by o.device_id, o.seq",
             since.millis()
         )?;
         rows.into_iter().map(waiting).collect()
@@ -213,12 +217,13 @@ impl Tx {
     ) -> Result<(), StoreError> {
         execute!(
             self,
-            "insert into device_order (device_id, seq, order_id, site, command, body, \
-             committed_at) values ($1, $2, $3, $4, $5, $6, $7)",
+            "insert into device_order (device_id, seq, order_id, site, generation, command, body, \
+             committed_at) values ($1, $2, $3, $4, $5, $6, $7, $8)",
             order.device.as_bytes().as_slice(),
             to_i64(order.seq.number()),
             order.order.as_bytes().as_slice(),
             site.as_str(),
+            i64::from(order.generation.number()),
             order.command.as_str(),
             envelope.as_str(),
             now.millis()

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::retry_on_intr;
@@ -84,6 +85,7 @@ pub fn serve(config: &Config) -> Result<Infallible, ServeError> {
         guard = guard.as_str(),
         "Closed, and listening"
     );
+    say_ready(&config.socket);
     let server = Server {
         gate,
         listener,
@@ -92,6 +94,13 @@ pub fn serve(config: &Config) -> Result<Infallible, ServeError> {
         agent: None,
     };
     server.run()
+}
+
+/// Says on standard output that it listens, for whoever started it. Nobody need read it.
+fn say_ready(socket: &Path) {
+    let mut out = io::stdout();
+    let line = writeln!(out, "ready socket={}", socket.display());
+    drop(line.and_then(|()| out.flush()));
 }
 
 struct Server {

@@ -17,6 +17,7 @@ mod telling;
 
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ use self::arguments::{Arguments, Demo};
 
 /// How long the story may take to end once it was asked to.
 const END: Duration = Duration::from_secs(15);
+
+/// The longest path below which every socket of the story has a name that is short enough.
+const LONGEST: usize = 24;
 
 /// The exit status of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -48,8 +52,9 @@ fn main() -> ExitCode {
 }
 
 fn watch_over(demo: &Demo) -> io::Result<ExitCode> {
-    // A short path: sockets live in it, and their names have 107 characters at most.
-    let folder = tempfile::Builder::new().prefix("wk-").tempdir_in("/tmp")?;
+    let folder = tempfile::Builder::new()
+        .prefix("wk-")
+        .tempdir_in(short_folder())?;
     ending::adopt_orphans()?;
     let played = play(demo, &folder);
     ending::end_orphans()?;
@@ -66,6 +71,15 @@ fn watch_over(demo: &Demo) -> io::Result<ExitCode> {
         folder.close()?;
     }
     Ok(code)
+}
+
+/// Where the story's folder lies: sockets live in it, and their names have 107 characters at most.
+fn short_folder() -> PathBuf {
+    let usual = std::env::temp_dir();
+    if usual.as_os_str().len() > LONGEST {
+        return PathBuf::from("/tmp");
+    }
+    usual
 }
 
 /// Plays the story in a program of its own; how it ended, nothing if somebody ended it.

@@ -233,7 +233,7 @@ fn visit(cast: &mut Cast, teller: &mut Teller, measured: &mut Measured) -> Resul
         |_| {
             laptop.unplug(staff)?;
             let out = measure::boottime_ms();
-            await_state(laptop, "with-patient")?;
+            laptop.await_state("with-patient")?;
             Frames::of(laptop)?.await_after(out)
         },
     )?;
@@ -292,7 +292,7 @@ fn stop(cast: &mut Cast, teller: &mut Teller, measured: &mut Measured) -> Result
             let last = Frames::of(laptop)?.await_end()?;
             let closed = u64::try_from(last.saturating_sub(committed)).unwrap_or(0);
             measured.stop_commit_to_gate_closed_ms = Some(closed.saturating_add(FRAME_MS));
-            await_state(laptop, "stopped")?;
+            laptop.await_latch()?;
             let orders = world.wardkey_in_words(officer, &["orders", LAPTOP, "--watch"])?;
             if orders.code() != 0 {
                 return Err(unexpected("`orders`", &orders));
@@ -335,8 +335,8 @@ fn unexpected(what: &str, said: &Said) -> WorldError {
 
 /// The code of a refusal that a program printed as JSON.
 pub(crate) fn code_of(said: &Value) -> Option<String> {
-    let found = said.get("code").or_else(|| said.pointer("/refused/code"));
-    found.and_then(Value::as_str).map(str::to_owned)
+    let code = said.pointer("/error/code")?;
+    code.as_str().map(str::to_owned)
 }
 
 fn lease_number(status: &Value) -> u64 {
@@ -377,9 +377,4 @@ fn expect_state(laptop: &Laptop, wanted: &str) -> Result<(), WorldError> {
     Err(WorldError::Unexpected(format!(
         "the laptop is `{found}` and should be `{wanted}`"
     )))
-}
-
-/// Waits until the agent has noticed what just happened.
-fn await_state(laptop: &Laptop, wanted: &str) -> Result<(), WorldError> {
-    laptop.await_state(wanted).map(drop)
 }

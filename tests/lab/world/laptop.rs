@@ -420,6 +420,30 @@ impl Laptop {
     ///
     /// [`WorldError`] if it does not within a minute.
     pub fn await_state(&self, wanted: &str) -> Result<serde_json::Value, WorldError> {
+        self.await_status(wanted, |status| text_of(status, "state") == wanted)
+    }
+
+    /// Waits until a stop stands in the gate; what the agent said.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`] if none does within a minute.
+    pub fn await_latch(&self) -> Result<serde_json::Value, WorldError> {
+        self.await_status("stopped for good", |status| {
+            status.get("latched") == Some(&true.into())
+        })
+    }
+
+    /// Waits until the agent says something that `holds`, called `what` if it does not.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`] if it does not within a minute.
+    pub fn await_status(
+        &self,
+        what: &str,
+        holds: impl Fn(&serde_json::Value) -> bool,
+    ) -> Result<serde_json::Value, WorldError> {
         let mut command = self.agent_command();
         command.args(["status", "--json", "--watch"]);
         let mut agent = Running::spawn(command, &self.programs.agent, &self.log("watch"))?;
@@ -427,12 +451,12 @@ impl Laptop {
         let mut last = String::new();
         while let Ok(Some(line)) = agent.next_line(deadline) {
             let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            if text_of(&said, "state") == wanted {
+            if holds(&said) {
                 return Ok(said);
             }
             last = line;
         }
-        let words = format!("the laptop did not become `{wanted}`; it last said {last}");
+        let words = format!("the laptop did not become {what}; it last said {last}");
         Err(WorldError::Unexpected(words))
     }
 

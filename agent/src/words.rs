@@ -175,7 +175,7 @@ fn ending(situation: &Situation<'_>, zone: &TimeZone) -> (String, String) {
 }
 
 /// A time as people write it: `2:30pm`.
-fn time(at: Timestamp, zone: &TimeZone) -> String {
+pub fn time(at: Timestamp, zone: &TimeZone) -> String {
     match jiff::Timestamp::from_millisecond(at.millis()) {
         Ok(time) => {
             let time = time.to_zoned(zone.clone());

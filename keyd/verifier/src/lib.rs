@@ -30,6 +30,7 @@ pub mod charter;
 pub mod der;
 pub mod device;
 pub mod envelope;
+pub mod event_log;
 pub mod laptop;
 pub mod lease;
 pub mod lifting;
@@ -45,8 +46,6 @@ pub mod appraise;
 pub mod credential;
 #[cfg(feature = "appraisal")]
 pub mod ek;
-#[cfg(feature = "appraisal")]
-pub mod event_log;
 #[cfg(feature = "appraisal")]
 pub mod piv;
 #[cfg(feature = "appraisal")]

@@ -91,17 +91,17 @@ async fn finish(
 ) -> Result<Exit, Failure> {
     desk.output.talk(&format!("({})", outcome::NOT_SIGNED));
     let text = outcome::outcome(answer, &about.name, &desk.times);
-    let mut json = serde_json::json!({
-        "target": about.json,
-        "answer": answer,
-        "answer_is_signed": false,
-    });
+    let mut json = outcome::json(answer);
+    let mut add = |name: &str, value: serde_json::Value| {
+        if let Some(object) = json.as_object_mut() {
+            object.insert(name.to_owned(), value);
+        }
+    };
+    add("target", about.json.clone());
     if watch {
         desk.output.progress(&text)?;
         let orders = watching::follow_sent(desk, outcome::orders(&answer.outcome)).await;
-        if let Some(object) = json.as_object_mut() {
-            object.insert("orders".to_owned(), serde_json::json!(orders));
-        }
+        add("orders", serde_json::json!(orders));
         desk.output.data("", &json)?;
     } else {
         desk.output.data(&text, &json)?;

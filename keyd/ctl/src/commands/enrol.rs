@@ -26,7 +26,7 @@ use wardkey_token::{Readers, WhenUsed};
 use wardkey_verifier::bundle::VerifiedBundle;
 
 use self::authority::{Authority, Certified, Opened};
-use self::keys::{Both, find_both};
+use self::keys::{Both, find_both, is_own};
 use crate::cli::Enrol;
 use crate::desk::Desk;
 use crate::exit::Exit;
@@ -71,6 +71,9 @@ pub(super) async fn enrol(
             "add `[ca] url = …` to them, or --ca-url",
         ));
     };
+    if let Some(serial) = enrol.voucher_serial.filter(|own| Some(*own) == new_serial) {
+        return Err(is_own(serial));
+    }
     let authority = Authority::new(Client::new(endpoint)?, AUTHORITY);
     let mut new_pins = pins::entry(enrol.new_pin_fd, &desk.settings.pinentry)?;
     let bundle = desk.bundle().await?;

@@ -1,5 +1,6 @@
 //! What became of an act, as keyd says it.
 
+use serde_json::{Value, json};
 use wardkey_schemas::action::{ActionAnswer, OrderSent, Outcome};
 
 use crate::text::Text;
@@ -78,6 +79,37 @@ pub fn next_person(answer: &ActionAnswer, command: &str) -> Option<String> {
         | Outcome::SessionEnded { .. }
         | Outcome::ReaderOpened { .. } => None,
     }
+}
+
+/// The answer as a script reads it: what became of it, its values, its place in the record.
+pub fn json(answer: &ActionAnswer) -> Value {
+    let outcome = match &answer.outcome {
+        Outcome::Confirmed => json!({ "result": "confirmed" }),
+        Outcome::Stopped { hold, orders } => {
+            json!({ "result": "stopped", "hold": hold, "orders": orders })
+        }
+        Outcome::Resumed { remaining, orders } => {
+            json!({ "result": "resumed", "remaining": remaining, "orders": orders })
+        }
+        Outcome::WaitsForSecondPerson {
+            request,
+            expires_in,
+        } => json!({
+            "result": "waits-for-second-person",
+            "request": request,
+            "expires_in": expires_in,
+        }),
+        Outcome::SessionEnded { orders } => json!({ "result": "session-ended", "orders": orders }),
+        Outcome::ReaderOpened { reader, lasts } => {
+            json!({ "result": "reader-opened", "reader": reader, "lasts": lasts })
+        }
+    };
+    json!({
+        "outcome": outcome,
+        "leaf": answer.leaf,
+        "committed_at": answer.committed_at,
+        "answer_is_signed": false,
+    })
 }
 
 /// The orders that an act brought about.
@@ -167,6 +199,13 @@ laptop HMP-X-03 is stopped
             leaf: Sha256::new([0; 32]),
             committed_at: "2026-11-22T14:02:06.120Z".parse().unwrap(),
         };
+        let script = json(&answer);
+        assert_eq!(script["outcome"]["result"], "waits-for-second-person");
+        assert_eq!(
+            script["outcome"]["request"],
+            "03030303-0303-0303-0303-030303030303"
+        );
+        assert_eq!(script["committed_at"], "2026-11-22T14:02:06.120Z");
         let next = next_person(&answer, "wardkey resume HMP-X-03").unwrap();
         assert!(
             next.contains("wardkey resume HMP-X-03 --request 03030303-0303"),

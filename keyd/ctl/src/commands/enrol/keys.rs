@@ -54,12 +54,7 @@ pub(super) fn find_both(
     };
     let own = voucher.token().serial();
     let new = match new_serial {
-        Some(serial) if serial == own => {
-            return Err(Failure::usage(
-                format!("security key {serial} is your own"),
-                "name the new one with --serial",
-            ));
-        }
+        Some(serial) if serial == own => return Err(is_own(serial)),
         Some(serial) => {
             let wanted = format!("the new security key {serial}");
             await_token(readers, &wanted, desk.output, |token| {
@@ -80,4 +75,12 @@ pub(super) fn find_both(
         }
     };
     Ok(Both { voucher, new })
+}
+
+/// Nobody enrols the security key with which they vouch.
+pub(super) fn is_own(serial: TokenSerial) -> Failure {
+    Failure::usage(
+        format!("security key {serial} is your own"),
+        "name the new one with --serial",
+    )
 }

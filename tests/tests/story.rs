@@ -114,7 +114,7 @@ fn the_story(database: Database) {
         .wardkey_done(&officer, &["orders", TAG, "--watch"])
         .unwrap();
     let newest = orders(&mut world, &officer).remove(0);
-    assert_eq!(newest, ("suspend".to_owned(), "stopped".to_owned()));
+    assert_eq!(newest, ("stop".to_owned(), "stopped".to_owned()));
     laptop.plug(&staff).unwrap();
     let refused = world.activate(&laptop, &staff).unwrap();
     laptop.unplug(&staff).unwrap();

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use wardkey_edge::telemetry::{self, Format};
 use wardkey_schemas::Refusal;
 use wardkey_schemas::bundle::BundlePackage;
+use wardkey_schemas::limits::BUNDLE_BYTES;
 
 use crate::ceremony::{self, CeremonyError};
 use crate::cli::{self, Cli, Command, ConfigCommand};
@@ -21,9 +22,6 @@ use crate::serve::{self, ServeError};
 use crate::set_up::{NewAuthority, SetUpError};
 use crate::signer::file::KeyFileError;
 use crate::trust::TrustError;
-
-/// The longest file with a trust bundle that is read.
-const BUNDLE: usize = 1024 * 1024;
 
 /// The end of a command that could not tell.
 const CANNOT_TELL: u8 = 1;
@@ -244,7 +242,7 @@ async fn take_certificate(command: &cli::Certificate) -> Result<ExitCode, RunErr
 }
 
 fn read_bundle(path: &Path) -> Result<BundlePackage, RunError> {
-    let bytes = durable::read_at_most(path, BUNDLE)?;
+    let bytes = durable::read_at_most(path, BUNDLE_BYTES)?;
     serde_json::from_slice(&bytes).map_err(|error| RunError::Bundle {
         path: path.to_owned(),
         reason: error.to_string(),

@@ -51,18 +51,22 @@ impl Seed {
         p256::SecretKey::from_slice(&self.bytes(label)).unwrap()
     }
 
-    /// A key on P-256 for this label.
-    pub fn key(&self, label: &str) -> SigningKey {
+    /// A key on P-256 for this label, as a file of a program holds it (PKCS#8).
+    pub fn pkcs8(&self, label: &str) -> Vec<u8> {
         let secret = self.scalar(label);
         let point = secret.public_key().to_sec1_point(false);
-        let pkcs8 = [
+        [
             hex::decode(PKCS8_HEAD).unwrap(),
             secret.to_bytes().to_vec(),
             hex::decode(PKCS8_MIDDLE).unwrap(),
             point.as_bytes().to_vec(),
         ]
-        .concat();
-        SigningKey::from_pkcs8(&pkcs8).unwrap()
+        .concat()
+    }
+
+    /// A key on P-256 for this label.
+    pub fn key(&self, label: &str) -> SigningKey {
+        SigningKey::from_pkcs8(&self.pkcs8(label)).unwrap()
     }
 }
 

@@ -287,8 +287,17 @@ impl Said {
 ///
 /// [`ProcessError::Start`].
 pub fn run(command: &mut Command) -> Result<Said, ProcessError> {
+    run_with(command, Stdio::null())
+}
+
+/// Runs a command to its end, with something to read on its standard input.
+///
+/// # Errors
+///
+/// [`ProcessError::Start`].
+pub fn run_with(command: &mut Command, input: impl Into<Stdio>) -> Result<Said, ProcessError> {
     let output = command
-        .stdin(Stdio::null())
+        .stdin(input)
         .output()
         .map_err(|source| ProcessError::Start {
             program: command.get_program().into(),

@@ -4,16 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use super::{REALM, World, WorldError, file};
-use crate::process::{self, ProcessError, Running, Said};
+use crate::process::{self, Said};
 use crate::reader::{Firmware, ReaderDesk};
 
 pub use wardkey_schemas::role::Role;
-
-/// How long a person may take over one step in person.
-const IN_PERSON: Duration = Duration::from_mins(1);
 
 /// A person's security key.
 #[derive(Clone, Debug)]
@@ -40,7 +36,7 @@ pub struct PendingKey {
 }
 
 /// Runs a command with PINs on file descriptors 3 and 4.
-fn with_pins(program: &Path, first: &Path, second: Option<&Path>) -> Command {
+pub(super) fn with_pins(program: &Path, first: &Path, second: Option<&Path>) -> Command {
     let mut command = process::tied("sh");
     let script = if second.is_some() {
         r#"first=$1 second=$2; shift 2; exec "$@" 3<"$first" 4<"$second""#
@@ -56,7 +52,7 @@ fn with_pins(program: &Path, first: &Path, second: Option<&Path>) -> Command {
 }
 
 /// A PIN that nobody would guess, the same each time for the same key.
-fn pin_for(serial: u32) -> String {
+pub(super) fn pin_for(serial: u32) -> String {
     const PINS: [&str; 8] = [
         "482915", "739164", "915372", "364827", "271849", "586293", "847261", "193758",
     ];
@@ -97,71 +93,6 @@ impl World {
         Ok(serial)
     }
 
-    /// Enrols a first key of a site, in person and by the site's charter, which the root signs
-    /// while the program waits.
-    ///
-    /// # Errors
-    ///
-    /// [`WorldError`].
-    pub fn first_key(&mut self, site: &str, name: &str, role: Role) -> Result<Key, WorldError> {
-        let serial = self.new_key(name)?;
-        let pin = pin_for(serial);
-        let pin_file = self.pin_file(&pin)?;
-        let config = self.authority_config(site)?;
-        let state = config.parent().map(Path::to_owned).unwrap_or_default();
-        let charter = self.folder.join(format!("charter-{site}-{serial}.jws"));
-        let socket = self.desk()?.pcsc_socket();
-        self.desk()?.plug(name)?;
-        let mut command = with_pins(&self.programs.ca, &pin_file, None);
-        command
-            .args([
-                "lead",
-                "--role",
-                role.as_str(),
-                "--name",
-                name,
-                "--new-pin-fd",
-                "3",
-            ])
-            .args(["--serial", &serial.to_string()])
-            .arg("--config")
-            .arg(&config)
-            .arg("--charter")
-            .arg(&charter)
-            .env("PCSCLITE_CSOCK_NAME", socket);
-        let log = self.log(&format!("lead-{serial}"));
-        let request = state.join("first-keys").join(format!("{serial}.json"));
-        let mut lead = Running::start(command, &self.programs.ca, &log)?;
-        if !request.exists() {
-            return Err(WorldError::Unexpected(format!(
-                "{} was not written",
-                request.display()
-            )));
-        }
-        let mut sign = self.ca();
-        sign.args(["root", "sign", "charter", "--folder"])
-            .arg(self.root())
-            .arg("--site-request")
-            .arg(state.join("site-request.json"))
-            .arg("--first-key")
-            .arg(&request)
-            .arg("--out")
-            .arg(&charter);
-        process::succeed(&mut sign)?;
-        let deadline = process::after(IN_PERSON);
-        while lead.next_line(deadline)?.is_some() {}
-        lead.finish()?;
-        self.desk()?.unplug(name)?;
-        let (name, site) = (name.to_owned(), site.to_owned());
-        Ok(Key {
-            name,
-            serial,
-            pin,
-            role,
-            site,
-        })
-    }
-
     /// Enrols a key at the desk, vouched for by `voucher`; it waits to be confirmed.
     ///
     /// # Errors
@@ -174,7 +105,28 @@ impl World {
         role: Role,
     ) -> Result<PendingKey, WorldError> {
         let serial = self.new_key(name)?;
-        let said = self.try_enrol_key(voucher, name, serial, role)?;
+        self.enrolled(voucher, name, serial, role, &[])
+    }
+
+    /// Wipes a key that was enrolled before, and enrols it again; it waits to be confirmed.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`].
+    pub fn enrol_key_again(&mut self, voucher: &Key, key: &Key) -> Result<PendingKey, WorldError> {
+        let reset = ["--reset", "--yes"];
+        self.enrolled(voucher, &key.name, key.serial, key.role, &reset)
+    }
+
+    fn enrolled(
+        &mut self,
+        voucher: &Key,
+        name: &str,
+        serial: u32,
+        role: Role,
+        words: &[&str],
+    ) -> Result<PendingKey, WorldError> {
+        let said = self.run_key_enrol(voucher, name, serial, role, words)?;
         if said.code() != 0 {
             let words = format!(
                 "`key enrol` ended with {}: {}{}",
@@ -207,10 +159,19 @@ impl World {
         serial: u32,
         role: Role,
     ) -> Result<Said, WorldError> {
-        let config = self.wardkey_config(&voucher.site)?;
+        self.run_key_enrol(voucher, name, serial, role, &[])
+    }
+
+    fn run_key_enrol(
+        &mut self,
+        voucher: &Key,
+        name: &str,
+        serial: u32,
+        role: Role,
+        words: &[&str],
+    ) -> Result<Said, WorldError> {
         let pin = self.pin_file(&voucher.pin)?;
         let new_pin = self.pin_file(&pin_for(serial))?;
-        let socket = self.desk()?.pcsc_socket();
         self.desk()?.plug(&voucher.name)?;
         self.desk()?.plug(name)?;
         let mut command = with_pins(&self.programs.wardkey, &pin, Some(&new_pin));
@@ -227,9 +188,8 @@ impl World {
             .args(["--pin-fd", "3", "--new-pin-fd", "4"])
             .args(["--serial", &serial.to_string()])
             .args(["--voucher-serial", &voucher.serial.to_string()])
-            .arg("--config")
-            .arg(&config)
-            .env("PCSCLITE_CSOCK_NAME", socket);
+            .args(words);
+        self.set_up_desk(&mut command, &voucher.site)?;
         let said = process::run(&mut command)?;
         self.desk()?.unplug(name)?;
         self.desk()?.unplug(&voucher.name)?;
@@ -278,22 +238,18 @@ impl World {
         how: &[&str],
         words: &[S],
     ) -> Result<Said, WorldError> {
-        let config = self.wardkey_config(&by.site)?;
         let pin = self.pin_file(&by.pin)?;
-        let socket = self.desk()?.pcsc_socket();
         self.desk()?.plug(&by.name)?;
-        let reader = self.folder.join(format!("reader-{}", by.serial));
+        let reader = self.reader_file(by);
         let mut command = with_pins(&self.programs.wardkey, &pin, None);
         command
             .args(how)
             .args(["--yes", "--pin-fd", "3"])
             .args(["--serial", &by.serial.to_string()])
-            .arg("--config")
-            .arg(&config)
             .arg("--reader-file")
             .arg(&reader)
-            .args(words)
-            .env("PCSCLITE_CSOCK_NAME", socket);
+            .args(words);
+        self.set_up_desk(&mut command, &by.site)?;
         let said = process::run(&mut command)?;
         self.desk()?.unplug(&by.name)?;
         Ok(said)
@@ -323,6 +279,35 @@ impl World {
         Err(WorldError::Unexpected(text))
     }
 
+    /// Where a person's permission to read is kept at the desk.
+    pub fn reader_file(&self, of: &Key) -> PathBuf {
+        self.folder.join(format!("reader-{}", of.serial))
+    }
+
+    /// A command of `wardkey` at the desk, for a site; whose security key it uses is up to what is
+    /// plugged in.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`].
+    pub fn wardkey_command(&mut self, site: &str) -> Result<Command, WorldError> {
+        let mut command = process::tied(&self.programs.wardkey);
+        self.set_up_desk(&mut command, site)?;
+        Ok(command)
+    }
+
+    /// The readers and settings of the desk, and a home of its own.
+    fn set_up_desk(&mut self, command: &mut Command, site: &str) -> Result<(), WorldError> {
+        let config = self.wardkey_config(site)?;
+        command
+            .arg("--config")
+            .arg(&config)
+            .env("PCSCLITE_CSOCK_NAME", self.desk()?.pcsc_socket())
+            .env("XDG_STATE_HOME", self.folder.join("desk-state"))
+            .env_remove("XDG_RUNTIME_DIR");
+        Ok(())
+    }
+
     /// The settings of `wardkey` for a site.
     fn wardkey_config(&self, site: &str) -> Result<PathBuf, WorldError> {
         let path = self.folder.join(format!("wardkey-{site}.toml"));
@@ -342,25 +327,6 @@ impl World {
             Ok(()) => Ok(path),
             Err(error) => Err(file(&path)(error)),
         }
-    }
-}
-
-impl Running {
-    /// Waits for a program that ends by itself; it must succeed.
-    ///
-    /// # Errors
-    ///
-    /// [`ProcessError::Failed`].
-    pub fn finish(self) -> Result<(), ProcessError> {
-        let (status, program, said) = self.wait()?;
-        if status.success() {
-            return Ok(());
-        }
-        Err(ProcessError::Failed {
-            program,
-            status,
-            said,
-        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{REALM, Site, World, WorldError, file};
-use crate::process::{self, Running};
+use crate::process::{self, Running, Said};
 
 /// Where keyd keeps its data.
 #[derive(Clone, Debug, Default)]
@@ -268,6 +268,18 @@ impl World {
     /// [`WorldError::Unexpected`] if there is no such site.
     pub fn authority_config(&self, site: &str) -> Result<PathBuf, WorldError> {
         Ok(self.site(site)?.folder.join("ca.toml"))
+    }
+
+    /// Runs a command of a site's authority.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`] if it cannot be run.
+    pub fn authority(&self, site: &str, words: &[&str]) -> Result<Said, WorldError> {
+        let config = self.authority_config(site)?;
+        let mut command = self.ca();
+        command.args(["--log", "warn"]).args(words);
+        Ok(process::run(command.arg("--config").arg(&config))?)
     }
 
     /// Gives a site's authority its certificate and keyd's address, and starts it.

@@ -47,6 +47,8 @@ pub struct Cli {
     pub command: Command,
 }
 
+const EVERY: &str = "Options of every command";
+
 /// What every command takes.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
@@ -55,18 +57,21 @@ pub struct Options {
         long,
         short,
         global = true,
+        env = "WARDKEY_AGENT_CONFIG",
+        hide_env_values = true,
         default_value = "/etc/wardkey/agent.toml",
-        value_name = "FILE"
+        value_name = "FILE",
+        help_heading = EVERY
     )]
     pub config: PathBuf,
     /// Print one JSON document on standard output instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERY)]
     pub json: bool,
     /// What is logged to standard error, for example `debug` [default: info for `run`, else warn]
-    #[arg(long, global = true, value_name = "FILTER")]
+    #[arg(long, global = true, value_name = "FILTER", help_heading = EVERY)]
     pub log: Option<String>,
     /// Write the log as JSON, one object a line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERY)]
     pub log_json: bool,
 }
 

@@ -187,9 +187,10 @@ impl Failure {
             Self::Usage { hint, .. } => return Some(hint.clone()),
             Self::Token(error) => return Some(token_hint(error)),
             Self::State(error) => return error.hint(),
-            Self::Config(_) | Self::Client(_) => {
+            Self::Config(_) => {
                 "`/etc/wardkey/agent.toml` is read unless --config names another file"
             }
+            Self::Client(_) => "look at the addresses and root certificates in the settings",
             Self::Pin(PinEntryError::NoProgram { .. }) => {
                 "install `pinentry`, name another in the settings, or use --pin-fd"
             }

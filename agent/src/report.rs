@@ -35,15 +35,16 @@ impl From<&Failure> for Report {
     fn from(failure: &Failure) -> Self {
         let refusal = failure.refusal();
         let mut caused_by = Vec::new();
-        // A refusal of hardware or of the root says in `found` what its causes would say again.
+        // A refusal of hardware or of the root says in `found` what its causes would say again; a
+        // service that cannot be reached, in `wanted`, what was called.
         let says_it_itself = matches!(
             failure,
             Failure::Token(_) | Failure::Tpm(_) | Failure::Root(_)
         );
-        let mut cause = if says_it_itself {
-            None
+        let mut cause = if let Failure::Unreachable(error) = failure {
+            error.source()
         } else {
-            failure.source()
+            failure.source().filter(|_| !says_it_itself)
         };
         while let Some(error) = cause {
             caused_by.push(error.to_string());

@@ -1,0 +1,187 @@
+//! Visits as they should go, and as they go when one thing is wrong.
+
+use wardkey_agent::control::protocol::{State, Word};
+use wardkey_agent::session::Command;
+use wardkey_schemas::order::{Command as Order, HoldClass, Mode};
+use wardkey_schemas::refusal::Verdict;
+use wardkey_schemas::role::Role;
+use wardkey_schemas::time::Seconds;
+
+use crate::gates::laptop::hold;
+use crate::theatre::{Bad, Theatre};
+
+/// Starts a visit.
+fn open() -> Theatre {
+    let mut theatre = Theatre::new();
+    theatre.heal(2);
+    theatre.key_in();
+    theatre.command(Command::Activate {
+        room: None,
+        serial: None,
+    });
+    theatre.heal(1);
+    assert!(theatre.is_open(), "{:?}", theatre.words);
+    assert!(matches!(theatre.words.last(), Some(Word::Opened { .. })));
+    theatre
+}
+
+#[test]
+fn a_visit_opens_is_handed_over_is_renewed_and_ends() {
+    let mut theatre = open();
+    assert_eq!(theatre.view().state, State::InRoom);
+    theatre.key_out();
+    assert_eq!(theatre.view().state, State::WithPatient);
+    theatre.heal(200);
+    let visit = theatre.view().visit.unwrap();
+    assert!(visit.seq >= 10, "about one renewal a minute: {}", visit.seq);
+    assert!(theatre.is_open());
+    theatre.command(Command::End);
+    theatre.heal(4);
+    assert!(!theatre.is_open());
+    assert_eq!((theatre.waiting(), theatre.view().state), (0, State::Locked));
+    theatre.check_ends();
+}
+
+#[test]
+fn an_outage_within_grace_is_survived_in_the_same_bytes() {
+    let mut theatre = open();
+    theatre.key_out();
+    // Ten minutes in which questions arrive and answers do not.
+    for _ in 0..120 {
+        while !theatre.pending.is_empty() {
+            theatre.arrive_badly(0, Bad::AnswerLost);
+        }
+        theatre.pass(Seconds::new(5));
+    }
+    assert!(theatre.is_open());
+    assert!(!theatre.view().visit.unwrap().service_reachable);
+    let before = theatre.view().visit.unwrap();
+    theatre.heal(12);
+    let after = theatre.view().visit.unwrap();
+    assert!(after.seq > before.seq && after.service_reachable);
+    theatre.heal(240);
+    assert!(theatre.is_open(), "the chain of renewals goes on");
+}
+
+#[test]
+fn an_outage_beyond_grace_closes_the_room_and_is_told() {
+    let mut theatre = open();
+    theatre.key_out();
+    for _ in 0..200 {
+        while !theatre.pending.is_empty() {
+            theatre.arrive_badly(0, Bad::Lost);
+        }
+        theatre.pass(Seconds::new(5));
+    }
+    assert!(!theatre.is_open());
+    assert_eq!(theatre.waiting(), 1);
+    theatre.heal(30);
+    assert_eq!(theatre.waiting(), 0);
+    theatre.check_ends();
+}
+
+#[test]
+fn forged_stops_end_nothing() {
+    let mut theatre = open();
+    theatre.key_out();
+    for _ in 0..60 {
+        while !theatre.pending.is_empty() {
+            theatre.arrive_badly(0, Bad::Forged);
+        }
+        theatre.pass(Seconds::new(5));
+    }
+    assert!(theatre.is_open());
+    theatre.heal(24);
+    assert!(theatre.is_open() && theatre.view().visit.unwrap().service_reachable);
+}
+
+#[test]
+fn a_signed_not_now_brings_a_new_nonce_and_a_signed_stop_the_end() {
+    let mut theatre = open();
+    theatre.key_out();
+    theatre.keyd.mood = Some(Verdict::NotNow);
+    theatre.heal(30);
+    assert!(theatre.is_open());
+    assert!(theatre.view().visit.unwrap().seq > 0);
+    theatre.keyd.mood = Some(Verdict::Stop);
+    theatre.command(Command::Renew);
+    while !theatre.pending.is_empty() {
+        theatre.arrive(0);
+    }
+    assert!(!theatre.is_open());
+    theatre.heal(10);
+    theatre.check_ends();
+}
+
+#[test]
+fn a_stop_closes_latches_and_is_receipted_whether_it_comes_by_link_or_by_poll() {
+    for by_link in [true, false] {
+        let mut theatre = open();
+        theatre.key_out();
+        if !by_link {
+            theatre.cut();
+        }
+        let stop = hold(HoldClass::Lost, Mode::Immediate, Role::SecurityOfficer);
+        theatre.keyd.holds.push(stop);
+        theatre.order(Order::Stop { holds: vec![stop] });
+        theatre.heal(20);
+        assert!(!theatre.is_open());
+        let view = theatre.view();
+        assert!(view.latched, "{view:?}");
+        assert_eq!(view.state, State::Stopped);
+        assert!(theatre.receipts().values().all(|is_receipted| *is_receipted));
+        theatre.key_in();
+        theatre.command(Command::Activate {
+            room: None,
+            serial: None,
+        });
+        theatre.heal(2);
+        assert!(!theatre.is_open());
+        theatre.check_ends();
+    }
+}
+
+#[test]
+fn a_key_that_leaves_before_the_room_is_open_leaves_it_closed_whenever_that_is() {
+    for step in 0..12 {
+        let mut theatre = Theatre::new();
+        theatre.heal(2);
+        theatre.key_in();
+        theatre.command(Command::Activate {
+            room: None,
+            serial: None,
+        });
+        for _ in 0..step {
+            theatre.arrive(0);
+        }
+        if theatre.is_open() && theatre.view().visit.is_some() {
+            break;
+        }
+        theatre.key_out();
+        theatre.heal(6);
+        assert!(!theatre.is_open(), "step {step}");
+        assert_eq!(theatre.waiting(), 0);
+        theatre.check_ends();
+    }
+}
+
+#[test]
+fn a_reset_of_the_tpm_ends_the_visit() {
+    let mut theatre = open();
+    theatre.reset();
+    theatre.heal(6);
+    assert!(!theatre.is_open());
+    theatre.check_ends();
+}
+
+#[test]
+fn an_agent_that_died_tells_the_end_of_its_visit_and_opens_nothing() {
+    let mut theatre = open();
+    theatre.agent_dies();
+    assert!(!theatre.is_open());
+    theatre.heal(6);
+    assert!(!theatre.is_open());
+    assert_eq!(theatre.waiting(), 0);
+    theatre.check_ends();
+    assert_eq!(theatre.view().state, State::KeyIn);
+}

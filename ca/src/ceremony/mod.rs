@@ -32,6 +32,8 @@ pub mod transcript;
 
 use std::io::Write as _;
 
+use wardkey_schemas::time::Timestamp;
+
 pub use self::arguments::RootCommand;
 use self::arguments::{CertificateOf, SignCommand};
 pub use self::error::CeremonyError;
@@ -45,15 +47,19 @@ use crate::clock;
 ///
 /// [`CeremonyError`]; then nothing was given out, and the transcript says how far it came.
 pub fn run(command: RootCommand) -> Result<(), CeremonyError> {
-    let said = act(command)?;
+    let said = carry_out(command, clock::now())?;
     let mut out = std::io::stdout();
     write!(out, "{said}")
         .and_then(|()| out.flush())
         .map_err(CeremonyError::Output)
 }
 
-fn act(command: RootCommand) -> Result<Said, CeremonyError> {
-    let now = clock::now();
+/// Does what was asked at `now`; what comes back is for the people who watch.
+///
+/// # Errors
+///
+/// [`CeremonyError`].
+pub fn carry_out(command: RootCommand, now: Timestamp) -> Result<Said, CeremonyError> {
     match command {
         RootCommand::Init(init) => init::init(&init, now),
         RootCommand::Sign(SignCommand::Certificate(sign)) => {

@@ -9,7 +9,7 @@
 //! # Where to start
 //!
 //! [`run`] is the whole story; [`person`] is who sits there, [`charter`] what is waited for,
-//! [`enrol`] how the authority certifies the key.
+//! `enrol` how the authority certifies the key.
 
 pub mod charter;
 mod enrol;

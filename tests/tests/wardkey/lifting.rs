@@ -1,0 +1,111 @@
+//! Letting a security key work again: alone, or with a second person of another role.
+
+use serde_json::json;
+use wardkey_tests::world::Role;
+
+use crate::{desk, done, refused};
+
+#[test]
+fn what_was_lost_comes_back_when_two_people_of_two_roles_agree() {
+    let mut desk = desk();
+    let staff = desk.staff("staff");
+    let (lead, officer) = (desk.lead.clone(), desk.officer.clone());
+    let pending = desk.world.enrol_key(&lead, "second lead", Role::Lead);
+    let second = desk.world.confirm_key(&officer, &pending.unwrap()).unwrap();
+    let serial = staff.serial.to_string();
+    done(
+        &desk
+            .world
+            .wardkey(&lead, &["stop", &serial, "--lost"])
+            .unwrap(),
+    );
+
+    let asked = desk.world.wardkey(&lead, &["resume", &serial]).unwrap();
+    assert_eq!(asked.code(), 3, "{}{}", asked.out, asked.err);
+    let request = asked.json()["outcome"]["request"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    // What the next person types is said.
+    let next = format!("wardkey resume {serial} --request {request}");
+    assert!(asked.err.contains(&next), "{}", asked.err);
+    assert_eq!(desk.row(&lead, staff.serial)["holds"][0]["class"], "lost");
+
+    let agree = ["resume", &serial, "--request", &request];
+    let own = desk.world.wardkey(&lead, &agree).unwrap();
+    refused(&own, 2, "APPROVAL_SELF");
+    let same_role = desk.world.wardkey(&second, &agree).unwrap();
+    refused(&same_role, 2, "APPROVAL_ROLE");
+    let nobody = ["resume", &serial, "--request", NO_REQUEST];
+    let unknown = desk.world.wardkey(&officer, &nobody).unwrap();
+    refused(&unknown, 6, "NOT_FOUND");
+    let agreed = done(&desk.world.wardkey(&officer, &agree).unwrap());
+    assert_eq!(agreed["outcome"]["result"], "resumed");
+    assert_eq!(agreed["outcome"]["remaining"], json!([]));
+    // Once is enough: nothing stands that the request could lift again.
+    let again = desk.world.wardkey(&officer, &agree).unwrap();
+    refused(&again, 6, "HOLD_UNKNOWN");
+}
+
+/// A request that nobody made.
+const NO_REQUEST: &str = "00000000-0000-4000-8000-000000000000";
+
+#[test]
+fn an_approval_is_for_the_holds_that_were_asked_for() {
+    let mut desk = desk();
+    let staff = desk.staff("staff");
+    let (lead, officer) = (desk.lead.clone(), desk.officer.clone());
+    let serial = staff.serial.to_string();
+    done(
+        &desk
+            .world
+            .wardkey(&lead, &["stop", &serial, "--lost"])
+            .unwrap(),
+    );
+    let asked = desk.world.wardkey(&lead, &["resume", &serial]).unwrap();
+    let request = asked.json()["outcome"]["request"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    // A second stop came in between; agreeing to all that stands is another thing.
+    done(
+        &desk
+            .world
+            .wardkey(&officer, &["stop", &serial, "--misuse"])
+            .unwrap(),
+    );
+    let agree = ["resume", &serial, "--request", &request];
+    let said = desk.world.wardkey(&officer, &agree).unwrap();
+    refused(&said, 2, "APPROVAL_MISMATCH");
+    let row = desk.row(&officer, staff.serial);
+    assert_eq!(row["holds"].as_array().unwrap().len(), 2);
+    let mut holds = row["holds"].as_array().unwrap().iter();
+    let lost = holds.find(|hold| hold["class"] == "lost").unwrap();
+    let hold = lost["id"].as_str().unwrap();
+    let agree = ["resume", &serial, "--request", &request, "--hold", hold];
+    let lifted = done(&desk.world.wardkey(&officer, &agree).unwrap());
+    assert_eq!(lifted["outcome"]["remaining"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_lead_frees_alone_what_a_lead_stopped_and_not_what_an_officer_did() {
+    let mut desk = desk();
+    let staff = desk.staff("staff");
+    let (lead, officer) = (desk.lead.clone(), desk.officer.clone());
+    let serial = staff.serial.to_string();
+    let stop = ["stop", &serial, "--maintenance", "--after-this-call"];
+    done(&desk.world.wardkey(&lead, &stop).unwrap());
+    assert_eq!(
+        desk.row(&lead, staff.serial)["holds"][0]["mode"],
+        "after-this-call"
+    );
+    done(&desk.world.wardkey(&lead, &["resume", &serial]).unwrap());
+    done(&desk.world.wardkey(&staff, &["devices"]).unwrap());
+
+    done(&desk.world.wardkey(&officer, &stop).unwrap());
+    let asked = desk.world.wardkey(&lead, &["resume", &serial]).unwrap();
+    assert_eq!(asked.code(), 3, "{}{}", asked.out, asked.err);
+    done(&desk.world.wardkey(&officer, &["resume", &serial]).unwrap());
+    let nothing = desk.world.wardkey(&lead, &["resume", &serial]).unwrap();
+    refused(&nothing, 6, "HOLD_UNKNOWN");
+}

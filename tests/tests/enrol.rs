@@ -15,6 +15,9 @@ use wardkey_tpm::Tpm;
 
 const TAG: &str = "HMP-X-03";
 
+/// The event log of another boot than that of the lab's laptops.
+const OTHER_BOOT: &[u8] = include_bytes!("../data/measured-boot/tcg1/binary_bios_measurements");
+
 /// A site with its first people, whose folder goes with it.
 struct Site {
     world: World,
@@ -295,6 +298,32 @@ fn a_boot_that_its_log_does_not_explain_is_refused() {
         report["found"].as_str().unwrap().contains("PCR 4"),
         "{report}"
     );
+}
+
+#[test]
+fn another_boot_than_the_confirmed_one_opens_nothing() {
+    let mut site = site();
+    let mut laptop = site.laptop(TAG);
+    let (lead, officer) = (site.lead.clone(), site.officer.clone());
+    let phrase = site.world.enrol_laptop(&laptop, &lead).unwrap();
+    site.world
+        .confirm_laptop(&officer, &laptop, &phrase)
+        .unwrap();
+
+    // The laptop boots something else, and its log tells the truth about it.
+    laptop.tpm().boot_with_log(OTHER_BOOT).unwrap();
+    fs::write(laptop.folder().join("image/event-log"), OTHER_BOOT).unwrap();
+    laptop.start().unwrap();
+    laptop.plug(&lead).unwrap();
+    let said = site.world.activate(&laptop, &lead).unwrap();
+    assert_eq!(said.code(), 2, "{}{}", said.out, said.err);
+    assert_eq!(said.json()["error"]["code"], "PCR_CHANGED", "{}", said.err);
+    assert!(!laptop.frames().exists(), "a picture was shown");
+
+    // Nor is it enrolled anew: that takes its quarantine.
+    laptop.kill_agent().unwrap();
+    laptop.unplug(&lead).unwrap();
+    site.refuses(&laptop, &lead, 7, "EK_DUPLICATE");
 }
 
 #[test]

@@ -153,3 +153,53 @@ fn no_charter_is_asked_for_with_a_token_that_would_be_refused() {
     let request = request.with_file_name("first-keys");
     assert!(!request.join(format!("{serial}.json")).exists());
 }
+
+#[test]
+fn a_token_that_was_left_half_done_is_reset_first() {
+    let folder = short_folder();
+    let mut world = World::ready(folder.path(), Options::default()).unwrap();
+    let pending = begun(&mut world, SITE, "lead", Role::Lead);
+    let serial = pending.serial();
+    let before = fs::read(pending.request()).unwrap();
+    world.give_up_first_key(pending).unwrap();
+
+    let error = world.begin_first_key(SITE, "lead", serial, Role::Lead);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("has been used before"), "{error}");
+    assert!(error.contains("--reset"), "{error}");
+
+    let again = world
+        .begin_first_key_with(SITE, "lead", serial, Role::Lead, &["--reset"])
+        .unwrap();
+    assert_ne!(fs::read(again.request()).unwrap(), before, "another key");
+    world
+        .sign_charter(SITE, &[again.request()], again.charter())
+        .unwrap();
+    let ended = world.end_first_key(again).unwrap();
+    assert_eq!(ended.code, 0, "{}", ended.said);
+}
+
+#[test]
+fn a_charter_that_is_there_before_the_key_is_noticed_before_the_token_is_changed() {
+    let folder = short_folder();
+    let mut world = World::ready(folder.path(), Options::default()).unwrap();
+    let serial = world.new_key("lead").unwrap();
+    let charter = world.charter_of(SITE, serial);
+    fs::write(&charter, "from last time\n").unwrap();
+    let error = world.begin_first_key(SITE, "lead", serial, Role::Lead);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("is there already"), "{error}");
+    fs::remove_file(&charter).unwrap();
+    let pending = world
+        .begin_first_key(SITE, "lead", serial, Role::Lead)
+        .unwrap();
+    // What is brought now is no charter either.
+    fs::write(pending.charter(), "from last time\n").unwrap();
+    let ended = world.end_first_key(pending).unwrap();
+    assert_eq!(ended.code, 1, "{}", ended.said);
+    assert!(
+        ended.said.contains("does not hold a charter"),
+        "{}",
+        ended.said
+    );
+}

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::people::{pin_for, with_pins};
 use super::{Key, Role, World, WorldError};
 use crate::process::{self, Running, Said};
@@ -78,17 +80,34 @@ impl World {
         serial: u32,
         role: Role,
     ) -> Result<PendingFirstKey, WorldError> {
+        self.begin_first_key_with(site, name, serial, role, &[])
+    }
+
+    /// As [`Self::begin_first_key`], with more words on the command line.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`].
+    pub fn begin_first_key_with(
+        &mut self,
+        site: &str,
+        name: &str,
+        serial: u32,
+        role: Role,
+        words: &[&str],
+    ) -> Result<PendingFirstKey, WorldError> {
         let pin = pin_for(serial);
         let pin_file = self.pin_file(&pin)?;
         let config = self.authority_config(site)?;
         let state = config.parent().map(Path::to_owned).unwrap_or_default();
-        let charter = self.folder.join(format!("charter-{site}-{serial}.jws"));
+        let charter = self.charter_of(site, serial);
         let socket = self.desk()?.pcsc_socket();
         self.desk()?.plug(name)?;
         let mut command = with_pins(&self.programs.ca, &pin_file, None);
         command
             .args(["lead", "--role", role.as_str(), "--name", name])
             .args(["--new-pin-fd", "3", "--serial", &serial.to_string()])
+            .args(words)
             .arg("--config")
             .arg(&config)
             .arg("--charter")
@@ -120,6 +139,21 @@ impl World {
             request,
             charter,
         })
+    }
+
+    /// Where the charter for a token's first key is waited for.
+    pub fn charter_of(&self, site: &str, serial: u32) -> PathBuf {
+        self.folder.join(format!("charter-{site}-{serial}.jws"))
+    }
+
+    /// Ends a program that waits, as Ctrl-C does, and takes the token out.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`].
+    pub fn give_up_first_key(&mut self, pending: PendingFirstKey) -> Result<(), WorldError> {
+        pending.lead.signal(Signal::INT)?;
+        self.end_first_key(pending).map(drop)
     }
 
     /// Has the root sign a charter of `site` that names these first keys, and write it to `out`.

@@ -3,9 +3,9 @@
 //! A target is one file in `tests/fuzz/src/bin`; seeds are in `tests/fuzz/seeds/TARGET`. What the
 //! fuzzer learns is kept in `tests/fuzz/corpus`, what breaks a parser in `tests/fuzz/artifacts`.
 
-use std::fs;
-use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
 use crate::arguments::FuzzPlan;
 use crate::failure::{Failure, Result};
@@ -63,28 +63,76 @@ pub(crate) fn every_target(
         return Err(Failure::new("the fuzz targets could not be built"));
     }
     let programs = folder.join("target").join(&platform).join("release");
-    for target in &targets {
-        println!("fuzzing {target} for {} s", plan.seconds);
-        let program = programs.join(target);
-        let ended = supervisor.run(fuzzer(&folder, &program, target, plan)?, Output::Inherit)?;
-        if !ended.status.success() {
-            let program = program.strip_prefix(workspace.root()).unwrap_or(&program);
-            return Err(
-                Failure::new(format!("fuzz target {target} found something")).hint(format!(
+    let logs = folder_for_logs(&folder)?;
+    // A fuzzer takes one core.
+    let at_once = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut inputs = 0_u64;
+    for some in targets.chunks(at_once) {
+        println!("fuzzing {} for {} s", some.join(", "), plan.seconds);
+        let commands = some
+            .iter()
+            .map(|target| fuzzer(&folder, &programs.join(target), &logs, target, plan))
+            .collect::<Result<Vec<Command>>>()?;
+        let ended = supervisor.run_together(commands)?;
+        for (target, status) in some.iter().zip(ended) {
+            let said = fs::read_to_string(log_of(&logs, target)).unwrap_or_default();
+            if !status.success() {
+                let program = programs.join(target);
+                let program = program.strip_prefix(workspace.root()).unwrap_or(&program);
+                return Err(Failure::new(format!(
+                    "fuzz target {target} found something\n{}",
+                    last_lines(&said, LINES_SHOWN)
+                ))
+                .hint(format!(
                     "`{} {FOLDER}/artifacts/{target}/FILE` shows it again",
                     program.display()
-                )),
-            );
+                )));
+            }
+            inputs = inputs.saturating_add(executed(&said).unwrap_or(0));
         }
     }
     Ok(format!(
-        "{} for {} s each",
-        targets.join(", "),
+        "{} targets for {} s each, {inputs} inputs",
+        targets.len(),
         plan.seconds
     ))
 }
 
-fn fuzzer(folder: &Path, program: &Path, target: &str, plan: &FuzzPlan) -> Result<Command> {
+/// How much of a fuzzer's talk is shown when it found something: panic, stack and input.
+const LINES_SHOWN: usize = 60;
+
+/// Where the fuzzers' talk goes: several of them run at once.
+fn folder_for_logs(folder: &Path) -> Result<PathBuf> {
+    let logs = folder.join("target/logs");
+    fs::create_dir_all(&logs)
+        .map_err(|error| Failure::io(format!("cannot make {}", logs.display()), &error))?;
+    Ok(logs)
+}
+
+fn log_of(logs: &Path, target: &str) -> PathBuf {
+    logs.join(format!("{target}.txt"))
+}
+
+/// The inputs that a fuzzer tried, by its own word (`-print_final_stats=1`).
+fn executed(said: &str) -> Option<u64> {
+    said.lines()
+        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
+        .and_then(|number| number.trim().parse().ok())
+}
+
+fn last_lines(text: &str, most: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(most);
+    lines.get(from..).unwrap_or_default().join("\n")
+}
+
+fn fuzzer(
+    folder: &Path,
+    program: &Path,
+    logs: &Path,
+    target: &str,
+    plan: &FuzzPlan,
+) -> Result<Command> {
     let corpus = folder.join("corpus").join(target);
     let artifacts = folder.join("artifacts").join(target);
     let seeds = folder.join("seeds").join(target);
@@ -92,6 +140,9 @@ fn fuzzer(folder: &Path, program: &Path, target: &str, plan: &FuzzPlan) -> Resul
         fs::create_dir_all(made)
             .map_err(|error| Failure::io(format!("cannot make {}", made.display()), &error))?;
     }
+    let path = log_of(logs, target);
+    let cannot = |error| Failure::io(format!("cannot write {}", path.display()), &error);
+    let log = File::create(&path).map_err(cannot)?;
     let mut command = Command::new(program);
     command
         .arg(format!("-max_total_time={}", plan.seconds))
@@ -99,7 +150,10 @@ fn fuzzer(folder: &Path, program: &Path, target: &str, plan: &FuzzPlan) -> Resul
         .args([LONGEST_INPUT, SLOWEST_INPUT])
         .args(["-verbosity=0", "-print_final_stats=1"])
         .arg(corpus)
-        .current_dir(folder);
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().map_err(cannot)?)
+        .stderr(log);
     if seeds.is_dir() {
         command.arg(seeds);
     }
@@ -140,6 +194,15 @@ fn platform(workspace: &Workspace) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fuzzer_says_how_much_it_tried_and_last_what_it_found() {
+        let said = "INFO: Seed: 1\nstat::number_of_executed_units: 532145\nstat::x: 2";
+        assert_eq!(executed(said), Some(532_145));
+        assert_eq!(executed("killed"), None);
+        assert_eq!(last_lines(said, 1), "stat::x: 2");
+        assert_eq!(last_lines(said, 9), said);
+    }
 
     #[test]
     fn a_target_that_is_not_there_is_named_with_those_that_are() {

@@ -38,6 +38,7 @@ mod spdx;
 mod steps;
 mod supervise;
 mod test;
+mod watch;
 mod workspace;
 
 use std::process::ExitCode;

@@ -10,7 +10,7 @@
 //! - Nobody but this module reaps, so a process number is never taken for another's.
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, PipeReader, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus};
@@ -26,6 +26,7 @@ use signal_hook::low_level::pipe;
 
 use crate::failure::{Failure, Result};
 use crate::processes::{self, Process};
+use crate::watch::Watch;
 
 /// How long children may take to end after SIGTERM, and how long the kernel may take after SIGKILL.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -112,6 +113,64 @@ impl Supervisor {
         }
     }
 
+    /// Runs `commands` to their ends, all at once, and returns their exit statuses in that order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub(crate) fn run_together(&self, commands: Vec<Command>) -> Result<Vec<ExitStatus>> {
+        let _orphans = OrphansComeHere::begin();
+        self.check()?;
+        let ended = self.run_all_to_end(commands).map_err(|error| {
+            self.end_everything();
+            Failure::io("cannot run programs side by side", &error)
+        })?;
+        self.end_left_behind()?;
+        ended.ok_or(Failure::Interrupted)
+    }
+
+    /// `None` if it was interrupted.
+    fn run_all_to_end(&self, commands: Vec<Command>) -> io::Result<Option<Vec<ExitStatus>>> {
+        let mut children = commands
+            .into_iter()
+            .map(|mut command| command.spawn())
+            .collect::<io::Result<Vec<Child>>>()?;
+        let exits = children
+            .iter()
+            .map(|child| pidfd_open(Pid::from_child(child), PidfdFlags::empty()))
+            .collect::<rustix::io::Result<Vec<_>>>()?;
+        let mine: Vec<i32> = children.iter().filter_map(number).collect();
+        for exit in &exits {
+            // A process that has ended stays readable, so the order does not matter.
+            loop {
+                let ended = {
+                    let mut wanted = [
+                        PollFd::new(exit, PollFlags::IN),
+                        PollFd::new(&self.stop, PollFlags::IN),
+                        PollFd::new(&self.child_ended, PollFlags::IN),
+                    ];
+                    wait(&mut wanted, None)?;
+                    wanted.first().is_some_and(|fd| !fd.revents().is_empty())
+                };
+                if self.heard_stop() {
+                    self.end_everything();
+                    return Ok(None);
+                }
+                if drained(&self.child_ended) {
+                    self.reap_orphans(&mine);
+                }
+                if ended {
+                    break;
+                }
+            }
+        }
+        children
+            .iter_mut()
+            .map(Child::wait)
+            .collect::<io::Result<Vec<ExitStatus>>>()
+            .map(Some)
+    }
+
     /// Runs a program that starts services of the machine: they are to stay.
     pub(crate) fn run_installer(&self, mut command: Command) -> Result<ExitStatus> {
         let name = command.get_program().to_string_lossy().into_owned();
@@ -155,12 +214,7 @@ impl Supervisor {
                 let (reader, writer) = io::pipe()?;
                 command.stdout(writer.try_clone()?).stderr(writer);
                 rustix::io::ioctl_fionbio(&reader, true)?;
-                Some(Watch {
-                    reader,
-                    line,
-                    partial: Vec::new(),
-                    open: true,
-                })
+                Some(Watch::new(reader, line))
             }
         };
         if self.heard_stop() {
@@ -177,8 +231,8 @@ impl Supervisor {
                     PollFd::new(&self.stop, PollFlags::IN),
                     PollFd::new(&self.child_ended, PollFlags::IN),
                 ];
-                if let Some(watch) = watch.as_ref().filter(|watch| watch.open) {
-                    wanted.push(PollFd::new(&watch.reader, PollFlags::IN));
+                if let Some(watch) = watch.as_ref().filter(|watch| watch.is_open()) {
+                    wanted.push(PollFd::new(watch.reader(), PollFlags::IN));
                 }
                 wait(&mut wanted, None)?;
                 let ready =
@@ -191,7 +245,7 @@ impl Supervisor {
                 return Ok(None);
             }
             if drained(&self.child_ended) {
-                self.reap_orphans(number(&child));
+                self.reap_orphans(number(&child).as_slice());
             }
             if let Some(watch) = watch.as_mut().filter(|_| printed || ended) {
                 watch.pump()?;
@@ -224,7 +278,7 @@ impl Supervisor {
     fn end_left_behind(&self) -> Result<Vec<String>> {
         let deadline = Instant::now().checked_add(Duration::from_secs(2));
         loop {
-            self.reap_orphans(None);
+            self.reap_orphans(&[]);
             let left = self.running();
             if left.is_empty() {
                 return Ok(Vec::new());
@@ -247,7 +301,7 @@ impl Supervisor {
             let deadline = Instant::now().checked_add(PATIENCE);
             let mut told: Vec<i32> = Vec::new();
             loop {
-                self.reap_orphans(None);
+                self.reap_orphans(&[]);
                 let left = self.running();
                 if left.is_empty() {
                     return;
@@ -286,13 +340,13 @@ impl Supervisor {
         true
     }
 
-    /// Reaps what was orphaned below us and has ended; `mine` is waited for elsewhere.
-    fn reap_orphans(&self, mine: Option<i32>) {
+    /// Reaps what was orphaned below us and has ended; `mine` are waited for elsewhere.
+    fn reap_orphans(&self, mine: &[i32]) {
         let me = getpid().as_raw_nonzero().get();
         let spared = self.spared.borrow();
         for process in processes::all() {
             let ours = process.parent == me && process.ended;
-            if ours && Some(process.pid) != mine && !spared.contains(&process.pid) {
+            if ours && !mine.contains(&process.pid) && !spared.contains(&process.pid) {
                 let _ = waitpid(Pid::from_raw(process.pid), WaitOptions::NOHANG);
             }
         }
@@ -337,50 +391,6 @@ fn wait(wanted: &mut [PollFd<'_>], most: Option<Duration>) -> io::Result<()> {
     match poll(wanted, most.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Passes on what a child prints and shows it line by line to somebody.
-struct Watch<'a> {
-    reader: PipeReader,
-    line: &'a mut dyn FnMut(&str),
-    partial: Vec<u8>,
-    open: bool,
-}
-
-impl Watch<'_> {
-    /// Passes on what is there now.
-    fn pump(&mut self) -> io::Result<()> {
-        let mut bytes = [0; 16 * 1024];
-        let mut screen = io::stdout().lock();
-        loop {
-            let read = match self.reader.read(&mut bytes) {
-                Ok(0) => {
-                    self.open = false;
-                    break;
-                }
-                Ok(read) => bytes.get(..read).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            screen.write_all(read)?;
-            self.partial.extend_from_slice(read);
-            while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
-                let rest = self.partial.split_off(end.saturating_add(1));
-                let line = std::mem::replace(&mut self.partial, rest);
-                (self.line)(String::from_utf8_lossy(&line).trim_end());
-            }
-        }
-        screen.flush()
-    }
-
-    /// Shows a last line that had no end.
-    fn last_line(&mut self) {
-        if !self.partial.is_empty() {
-            let line = std::mem::take(&mut self.partial);
-            (self.line)(String::from_utf8_lossy(&line).trim_end());
-        }
     }
 }
 

@@ -152,6 +152,12 @@ fn recorder() -> PrometheusHandle {
         metrics::describe_counter!(name, meaning);
     }
     metrics::describe_gauge!("wardkey_links", "laptops linked to this node");
+    let meaning = "from the commit of an order to its bytes on the link";
+    metrics::describe_histogram!(
+        "wardkey_order_to_link_seconds",
+        metrics::Unit::Seconds,
+        meaning
+    );
     handle
 }
 

@@ -45,6 +45,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                         device,
                         seq,
                         body: order.body,
+                        committed: None,
                     });
                 }
             }

@@ -184,6 +184,7 @@ mod tests {
             device: DeviceId::from_bytes([7; 16]),
             seq,
             body: "order".into(),
+            committed: None,
         }
     }
 

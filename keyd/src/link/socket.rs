@@ -213,6 +213,7 @@ impl Open<'_> {
                         device,
                         seq,
                         body: order.body,
+                        committed: None,
                     },
                 )
                 .await?;
@@ -226,6 +227,9 @@ impl Open<'_> {
     async fn order(&mut self, outgoing: &mut Outgoing, wake: Wake) -> Result<(), Ended> {
         let order: Jws<Order> = Jws::parse(wake.body.as_ref().to_owned()).map_err(Ended::fault)?;
         self.say(&Said::Order(order)).await?;
+        if let Some(committed) = wake.committed {
+            metrics::histogram!("wardkey_order_to_link_seconds").record(committed.elapsed());
+        }
         let seq = OrderSeq::new(wake.seq);
         outgoing.note(seq);
         self.app.note_sent(self.hello.device, seq);

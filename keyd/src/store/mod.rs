@@ -32,6 +32,7 @@ pub mod sites;
 pub mod work;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use wardkey_schemas::Refusal;
@@ -93,6 +94,8 @@ pub struct Wake {
     pub seq: u64,
     /// The order's envelope.
     pub body: Arc<str>,
+    /// When its commit returned; absent where the order was read again.
+    pub committed: Option<Instant>,
 }
 
 /// The database, with its one way to write.

@@ -232,6 +232,7 @@ impl Tx {
             device: order.device,
             seq: order.seq.number(),
             body: envelope.as_str().into(),
+            committed: None,
         });
         Ok(())
     }

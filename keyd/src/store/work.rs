@@ -13,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -314,7 +315,9 @@ impl Task {
         super::orders::notify(&mut tx).await?;
         let wakes = std::mem::take(&mut tx.wakes);
         tx.commit().await?;
+        let committed = Some(Instant::now());
         for wake in wakes {
+            let wake = Wake { committed, ..wake };
             // Without a receiver there are no links at this node.
             drop(self.wakes.send(wake));
         }

@@ -220,15 +220,20 @@ impl Installation {
         let AuthorityKey::P256(key) = Request::verify(request).unwrap().key().clone() else {
             unreachable!("keyd makes its keys on P-256");
         };
+        self.certify_service_key(&key);
+    }
+
+    /// Certifies this key as the service authority's, for what needs no running keyd.
+    pub fn certify_service_key(&mut self, key: &PublicKey) {
         let profile = Profile::ServiceAuthority {
             realm: self.realm.clone(),
         };
         let issuer = Issuer::parse(&self.root).unwrap();
         let prepared = prepare(
             &profile,
-            &key,
+            key,
             &issuer,
-            serial(&key, self.founded),
+            serial(key, self.founded),
             self.founded,
         );
         self.service_authority = Some(sign(prepared.unwrap(), &mut self.root_key).unwrap());

@@ -1,0 +1,62 @@
+//! The cryptography alone, by the same library: what no code could leave out.
+
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+    UnparsedPublicKey,
+};
+
+use crate::clocks::thread_cpu;
+use crate::failure::Failure;
+
+/// One key with a message and its signature.
+pub(crate) struct Crypto {
+    pair: EcdsaKeyPair,
+    message: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl Crypto {
+    /// A key; the message has `length` bytes, about those of what is signed in the product.
+    pub(crate) fn new(length: usize) -> Result<Self, Failure> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+            .map_err(|_| Failure::other("no key"))?;
+        let message = vec![0x5a; length];
+        let signature = pair
+            .sign(&SystemRandom::new(), &message)
+            .map_err(|_| Failure::other("no signature"))?;
+        Ok(Self {
+            signature: signature.as_ref().to_vec(),
+            message,
+            pair,
+        })
+    }
+
+    /// CPU time of `times` verifications on P-256.
+    pub(crate) fn verify(&self, times: u32) -> Result<Duration, Failure> {
+        let public = self.pair.public_key().as_ref().to_vec();
+        let before = thread_cpu();
+        for _ in 0..times {
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &public)
+                .verify(&self.message, &self.signature)
+                .map_err(|_| Failure::other("a good signature was refused"))?;
+        }
+        Ok(thread_cpu().saturating_sub(before))
+    }
+
+    /// CPU time of `times` signatures on P-256.
+    pub(crate) fn sign(&self, times: u32) -> Result<Duration, Failure> {
+        let random = SystemRandom::new();
+        let before = thread_cpu();
+        for _ in 0..times {
+            let signature = self
+                .pair
+                .sign(&random, &self.message)
+                .map_err(|_| Failure::other("no signature"))?;
+            std::hint::black_box(signature);
+        }
+        Ok(thread_cpu().saturating_sub(before))
+    }
+}

@@ -23,7 +23,11 @@ pub const CONNECT: Duration = Duration::from_secs(10);
 pub const BUFFER: usize = 8 * 1024;
 
 /// Connections at once. 10,000 laptops with a link each, as many requests beside them, and room.
-pub const CONNECTIONS: usize = 30_000;
+pub const CONNECTIONS: u16 = 30_000;
+
+/// How long a listener waits after a connection could not be accepted: long enough not to spin, short
+/// enough that nobody notices.
+pub const BREATH: Duration = Duration::from_millis(100);
 
 /// How long a service that was asked to stop lets requests finish.
 pub const DRAIN: Duration = Duration::from_secs(5);

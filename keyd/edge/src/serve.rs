@@ -3,17 +3,18 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -101,9 +102,9 @@ impl Listener {
             .method_not_allowed_fallback(request::no_such_route)
             .layer(CatchPanicLayer::custom(request::panicked))
             .layer(TimeoutLayer::with_status_code(status, limits::REQUEST));
-        let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
-        let mut stop = std::pin::pin!(stop);
+        let (stopping, stopped) = watch::channel(false);
+        let places = Arc::new(Semaphore::new(usize::from(limits::CONNECTIONS)));
+        let mut stop = pin!(stop);
         loop {
             let stream = tokio::select! {
                 biased;
@@ -111,9 +112,12 @@ impl Listener {
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, _)) => stream,
                     Err(error) => {
-                        // Out of descriptors, mostly: what is open goes on, and so do we.
+                        // Out of descriptors, mostly: what is open goes on, and so do we, once
+                        // there was time for something to close.
                         tracing::warn!(%error, "A connection could not be accepted");
-                        tokio::task::yield_now().await;
+                        if timeout(limits::BREATH, &mut stop).await.is_ok() {
+                            break;
+                        }
                         continue;
                     }
                 },
@@ -127,14 +131,17 @@ impl Listener {
             };
             let transport = self.transport.clone();
             let router = router.clone();
-            let watcher = graceful.watcher();
+            let stopped = stopped.clone();
             tokio::spawn(async move {
-                connection(stream, transport, router, watcher).await;
+                connection(stream, transport, router, stopped).await;
                 drop(place);
             });
         }
         drop(self.socket);
-        if timeout(limits::DRAIN, graceful.shutdown()).await.is_err() {
+        stopping.send_replace(true);
+        // Each connection has its place until it ends, so all places are free once all have ended.
+        let all = places.acquire_many(u32::from(limits::CONNECTIONS));
+        if timeout(limits::DRAIN, all).await.is_err() {
             tracing::info!("Connections that did not finish in time were closed");
         }
     }
@@ -144,36 +151,19 @@ async fn connection(
     stream: TcpStream,
     transport: Transport,
     router: Router,
-    watcher: hyper_util::server::graceful::Watcher,
+    stopped: watch::Receiver<bool>,
 ) {
     // An order is a few hundred bytes that must leave at once.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "A connection was gone before it was served");
         return;
     }
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits::HEAD)
-        .max_buf_size(limits::BUFFER)
-        .half_close(false);
-    let service = TowerToHyperService::new(router);
     let served = match transport {
-        Transport::PlainOnLoopback => {
-            let io = TokioIo::new(stream);
-            watcher
-                .watch(
-                    builder
-                        .serve_connection_with_upgrades(io, service)
-                        .into_owned(),
-                )
-                .await
-        }
+        Transport::PlainOnLoopback => attend(stream, router, stopped).await,
         Transport::Tls(config) => {
             let accepted = timeout(limits::HANDSHAKE, TlsAcceptor::from(config).accept(stream));
-            let stream = match accepted.await {
-                Ok(Ok(stream)) => stream,
+            match accepted.await {
+                Ok(Ok(stream)) => attend(stream, router, stopped).await,
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "A TLS handshake failed");
                     return;
@@ -182,18 +172,39 @@ async fn connection(
                     tracing::debug!("A TLS handshake took too long");
                     return;
                 }
-            };
-            let io = TokioIo::new(stream);
-            watcher
-                .watch(
-                    builder
-                        .serve_connection_with_upgrades(io, service)
-                        .into_owned(),
-                )
-                .await
+            }
         }
     };
     if let Err(error) = served {
         tracing::debug!(%error, "A connection ended early");
     }
+}
+
+/// Answers the requests of one connection; once the listener has stopped, the one in hand and no
+/// more.
+///
+/// HTTP/1.1 and nothing else: what looks at the first bytes to tell would take HTTP/2 as well, to
+/// which none of these limits apply.
+async fn attend<I>(
+    stream: I,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(), hyper::Error>
+where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEAD)
+        .max_buf_size(limits::BUFFER)
+        .half_close(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
+    let mut served = pin!(served);
+    tokio::select! {
+        done = &mut served => return done,
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+    }
+    served.as_mut().graceful_shutdown();
+    served.await
 }

@@ -9,7 +9,7 @@ use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::names::Note;
 use wardkey_schemas::order::{Command, Hold, HoldClass, Mode};
 use wardkey_schemas::status::ObjectState;
-use wardkey_schemas::{Code, Refusal};
+use wardkey_schemas::{Code, Refusal, limits};
 
 use super::{Permitted, end_by_order, give_order, refuse};
 use crate::app::App;
@@ -127,7 +127,7 @@ impl Stop {
                 ));
             }
         }
-        let holds = tx.holds_on(&self.new.target).await?;
+        let holds = self.to_tell(tx.holds_on(&self.new.target).await?);
         let order =
             give_order(tx, &self.app.signers, &device, Command::Stop { holds }, now).await?;
         let running = match self.new.hold.mode {
@@ -146,6 +146,18 @@ impl Stop {
         let event = self.event("laptop.stopped", "laptop.revoked");
         tx.audit(self.permitted.draft(event, Object::Laptop(id), detail));
         Ok(vec![order])
+    }
+
+    /// The holds that the order names: the new one, and as many of the others as an order carries.
+    /// The laptop's latch becomes the union, so each was named in an order of its own. However many
+    /// reasons stand already, another stop is never refused for them.
+    fn to_tell(&self, standing: Vec<Hold>) -> Vec<Hold> {
+        let new = self.new.hold;
+        let others = standing.into_iter().filter(|hold| hold.id != new.id);
+        std::iter::once(new)
+            .chain(others)
+            .take(limits::HOLDS)
+            .collect()
     }
 
     async fn stop_key(&self, tx: &mut Tx, key: Thumbprint) -> Result<Vec<OrderSent>, StoreError> {

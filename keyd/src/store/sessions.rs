@@ -488,7 +488,8 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    /// Ends a visit and closes its room; `false` if it had ended before.
+    /// Ends a visit and closes its room; `false` if it had ended before. It never ends before it
+    /// began, however long ago a laptop says that it was.
     ///
     /// # Errors
     ///
@@ -503,7 +504,8 @@ impl Tx {
             self,
             fetch_optional,
             (Vec<u8>,),
-            "update session set ended_at = $2, end_reason = $3 \
+            "update session set end_reason = $3, \
+             ended_at = case when started_at > $2 then started_at else $2 end \
              where session_id = $1 and ended_at is null returning room_id",
             id.as_bytes().as_slice(),
             at.millis(),

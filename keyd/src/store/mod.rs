@@ -77,6 +77,9 @@ pub enum StoreError {
     /// More works wait than the service takes on.
     #[error("too many changes are waiting to be written")]
     Busy,
+    /// Another program held the database's file for longer than a writer waits.
+    #[error("the database's file is locked by another program")]
+    Locked,
     /// The writer has stopped: the service is shutting down.
     #[error("the writer has stopped")]
     Stopped,

@@ -32,7 +32,7 @@ const GROUP: usize = 64;
 /// Works that may wait; more than that and the service is over its limit.
 const QUEUE: usize = 4096;
 
-/// How often a work is tried again alone after a deadlock or a lock time-out.
+/// How often a work is tried alone when it meets a deadlock.
 const TRIES: u32 = 3;
 
 /// Writers on PostgreSQL beside the kill lane.
@@ -271,6 +271,13 @@ impl Task {
                     work.finish(Ok(committed));
                 }
             }
+            // Nobody writes while somebody else holds the file: each work alone would wait as long.
+            Err(error) if is_locked(&error) => {
+                tracing::error!(error = %Chain(&error), works = group.len(), "The file is locked");
+                for work in group {
+                    work.finish(Err(StoreError::Locked));
+                }
+            }
             Err(error) => {
                 tracing::debug!(error = %Chain(&error), works = group.len(), "A group starts over");
                 for work in group {
@@ -337,15 +344,24 @@ impl Task {
     }
 }
 
-/// Deadlocks and lock time-outs pass; other faults of the database do not by themselves.
+/// Deadlocks pass at once; a lock that was waited for in vain is no better after as long a wait
+/// again, and whoever asked has gone by then.
 fn is_worth_another_try(error: &StoreError) -> bool {
+    // 40001 and 40P01: serialisation and deadlock.
+    has_code(error, &["40001", "40P01"])
+}
+
+/// Somebody else holds the one lock of an SQLite file.
+fn is_locked(error: &StoreError) -> bool {
+    // SQLITE_BUSY, after the busy time-out.
+    has_code(error, &["5"])
+}
+
+fn has_code(error: &StoreError, codes: &[&str]) -> bool {
     let StoreError::Database(sqlx::Error::Database(error)) = error else {
         return false;
     };
-    // 40001 and 40P01: serialisation and deadlock; 55P03: lock time-out; 5: SQLITE_BUSY.
-    error
-        .code()
-        .is_some_and(|code| matches!(&*code, "40001" | "40P01" | "55P03" | "5"))
+    error.code().is_some_and(|code| codes.contains(&&*code))
 }
 
 /// An error with its causes on one line.

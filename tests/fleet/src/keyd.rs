@@ -156,6 +156,11 @@ impl Keyd {
         self.state().join("keyd.db")
     }
 
+    /// Changes the words before the program, from the next start on.
+    pub fn set_under(&mut self, words: Vec<String>) {
+        self.options.under = words;
+    }
+
     /// How it was set up.
     pub const fn options(&self) -> &KeydOptions {
         &self.options

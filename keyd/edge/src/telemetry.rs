@@ -1,6 +1,8 @@
 //! What programs write about themselves: to standard error, never to standard output, which is for
 //! data.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
@@ -26,6 +28,8 @@ pub fn start(filter: &str, format: Format) -> Result<(), FilterError> {
     let filter = EnvFilter::try_new(filter).map_err(|_| FilterError(filter.to_owned()))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A log in a file is read by programs, and by people without colours.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match format {
         Format::Text => builder.with_target(false).try_init(),

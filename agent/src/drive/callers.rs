@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
 use wardkey_gate::boottime::Boottime;
 
 use crate::control::protocol::{Status, Word};
@@ -44,14 +45,18 @@ impl Callers {
 
     /// Tells one program. One that does not read what it was told is sent away.
     pub(super) fn tell(&mut self, caller: CallerId, word: Word) {
-        let is_told = self
-            .callers
-            .get(&caller)
-            .is_none_or(|caller| caller.words.try_send(word).is_ok());
-        if !is_told {
-            tracing::warn!("A program does not read what it is told");
-            self.callers.remove(&caller);
+        let Some(told) = self.callers.get(&caller) else {
+            return;
+        };
+        match told.words.try_send(word) {
+            Ok(()) => return,
+            // It has gone, and will be reported as gone.
+            Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(_)) => {
+                tracing::warn!("A program does not read what it is told");
+            }
         }
+        self.callers.remove(&caller);
     }
 
     /// Tells one program how things stand.

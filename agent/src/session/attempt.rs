@@ -112,7 +112,7 @@ pub(super) struct Attempt {
     goal: Goal,
     token: TokenInfo,
     staff: Option<StaffKey>,
-    /// Until when the PIN may stay in memory, once it was accepted.
+    /// Until when the PIN may stay in memory, once it was typed.
     pin_until: Option<Boottime>,
     stage: Stage,
     steps: Steps,

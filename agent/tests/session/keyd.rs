@@ -48,6 +48,14 @@ pub(crate) struct Keyd {
 }
 
 impl Keyd {
+    /// A service that knows of nothing; the laptop's TPM was reset five times before.
+    pub(crate) fn new() -> Self {
+        Self {
+            reset_count: 5,
+            ..Self::default()
+        }
+    }
+
     fn nonce(&mut self) -> Nonce {
         self.number = self.number.wrapping_add(1);
         let mut nonce = [self.number; 32];
@@ -73,7 +81,10 @@ impl Keyd {
                 },
             )),
             Question::End(end) => {
-                let visit = self.visits.get_mut(&end.session).expect("a visit on record");
+                let visit = self
+                    .visits
+                    .get_mut(&end.session)
+                    .expect("a visit on record");
                 visit.ended.get_or_insert(end.reason);
                 self.recorded(laptop, end.nonce)
             }
@@ -102,7 +113,10 @@ impl Keyd {
     }
 
     fn unacknowledged(&self) -> Vec<Jws<Order>> {
-        let open = self.orders.iter().filter(|(_, _, is_receipted)| !is_receipted);
+        let open = self
+            .orders
+            .iter()
+            .filter(|(_, _, is_receipted)| !is_receipted);
         open.map(|(order, _, _)| order.clone()).collect()
     }
 
@@ -183,12 +197,7 @@ impl Keyd {
         Reply::Lease(self.give(laptop, lease, None))
     }
 
-    fn give(
-        &mut self,
-        laptop: &Laptop,
-        mut lease: Lease,
-        body: Option<RenewalBody>,
-    ) -> Jws<Lease> {
+    fn give(&mut self, laptop: &Laptop, mut lease: Lease, body: Option<RenewalBody>) -> Jws<Lease> {
         lease.renew_nonce = self.nonce();
         let envelope = jws::sign(&lease, &laptop.pki.lease_key.key).unwrap();
         self.given.push(envelope.clone());
@@ -225,8 +234,15 @@ impl Keyd {
             return Reply::Lease(lease.clone());
         }
         let mut lease = visit.lease.clone();
-        assert_eq!(request.seq, lease.seq.saturating_add(1), "the chain is broken");
-        assert_eq!(request.renew_nonce, lease.renew_nonce, "the chain is broken");
+        assert_eq!(
+            request.seq,
+            lease.seq.saturating_add(1),
+            "the chain is broken"
+        );
+        assert_eq!(
+            request.renew_nonce, lease.renew_nonce,
+            "the chain is broken"
+        );
         lease.seq = request.seq;
         lease.eat_nonce = nonce;
         Reply::Lease(self.give(laptop, lease, Some(body.clone())))

@@ -26,7 +26,9 @@ enum Happening {
     /// The next question about a visit is denied.
     Mood(Verdict),
     /// Somebody stops the laptop.
-    Stop { at_once: bool },
+    Stop {
+        at_once: bool,
+    },
     /// Somebody ends the visit that keyd knows, from a distance.
     EndSession,
     Beat,

@@ -143,10 +143,7 @@ impl Theatre {
         let mut theatre = Self {
             stage: Some(stage),
             session,
-            keyd: Keyd {
-                reset_count: 5,
-                ..Keyd::default()
-            },
+            keyd: Keyd::new(),
             account: Account::default(),
             pending: Vec::new(),
             history: Vec::new(),
@@ -188,7 +185,12 @@ impl Theatre {
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
-            self.account.look_at(&action, &self.disk, &self.keyd, self.stage.as_ref().unwrap().now());
+            self.account.look_at(
+                &action,
+                &self.disk,
+                &self.keyd,
+                self.stage.as_ref().unwrap().now(),
+            );
             match action {
                 Action::ReadKey { ticket, .. } => self.pending.push(Pending::KeyRead(ticket)),
                 Action::ShowPin { ticket, .. } => self.pending.push(Pending::PinShown(ticket)),
@@ -360,7 +362,8 @@ impl Theatre {
     }
 
     fn reply(&mut self, ticket: Ticket, reply: Reply) {
-        self.account.heard(&reply, &self.keyd, self.stage.as_ref().unwrap());
+        self.account
+            .heard(&reply, &self.keyd, self.stage.as_ref().unwrap());
         self.history.push(Again::Reply(ticket, reply.clone()));
         self.tell(Input::Heard { ticket, reply });
     }
@@ -505,7 +508,9 @@ impl Theatre {
 
     /// keyd gives an order; it goes over the link, if there is one.
     pub(crate) fn order(&mut self, command: OrderCommand) {
-        let seq = u64::try_from(self.keyd.orders.len()).unwrap().saturating_add(1);
+        let seq = u64::try_from(self.keyd.orders.len())
+            .unwrap()
+            .saturating_add(1);
         let Request::Order { order } = self.stage().laptop.order(seq, command) else {
             return;
         };
@@ -566,7 +571,10 @@ impl Theatre {
     pub(crate) fn agent_dies(&mut self) {
         self.is_connected = false;
         let mut said = Vec::new();
-        self.stage().gate.close(EndReason::Shutdown, &mut said).unwrap();
+        self.stage()
+            .gate
+            .close(EndReason::Shutdown, &mut said)
+            .unwrap();
         self.stage().events.clear();
         self.pending.clear();
         self.history.clear();
@@ -575,8 +583,7 @@ impl Theatre {
         let stage = self.stage.as_ref().unwrap();
         let text = serde_json::to_string(&self.disk).unwrap();
         let memory = memory(stage, serde_json::from_str(&text).unwrap());
-        let (session, first) =
-            Session::start(memory, stage.now(), &mut draws(&mut self.draws));
+        let (session, first) = Session::start(memory, stage.now(), &mut draws(&mut self.draws));
         self.session = session;
         self.perform(first);
         if self.is_key_in {
@@ -641,7 +648,9 @@ impl Theatre {
     /// Receipts by number of the order.
     pub(crate) fn receipts(&self) -> BTreeMap<u64, bool> {
         let orders = self.keyd.orders.iter().zip(1_u64..);
-        orders.map(|((_, _, is_receipted), seq)| (seq, *is_receipted)).collect()
+        orders
+            .map(|((_, _, is_receipted), seq)| (seq, *is_receipted))
+            .collect()
     }
 
     /// What waits on the disk.

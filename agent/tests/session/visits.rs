@@ -38,7 +38,10 @@ fn a_visit_opens_is_handed_over_is_renewed_and_ends() {
     theatre.command(Command::End);
     theatre.heal(4);
     assert!(!theatre.is_open());
-    assert_eq!((theatre.waiting(), theatre.view().state), (0, State::Locked));
+    assert_eq!(
+        (theatre.waiting(), theatre.view().state),
+        (0, State::Locked)
+    );
     theatre.check_ends();
 }
 
@@ -129,7 +132,12 @@ fn a_stop_closes_latches_and_is_receipted_whether_it_comes_by_link_or_by_poll() 
         let view = theatre.view();
         assert!(view.latched, "{view:?}");
         assert_eq!(view.state, State::Stopped);
-        assert!(theatre.receipts().values().all(|is_receipted| *is_receipted));
+        assert!(
+            theatre
+                .receipts()
+                .values()
+                .all(|is_receipted| *is_receipted)
+        );
         theatre.key_in();
         theatre.command(Command::Activate {
             room: None,

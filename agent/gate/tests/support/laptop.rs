@@ -10,7 +10,7 @@ use wardkey_schemas::ids::{
     ChallengeId, DeviceId, Generation, HoldId, LeaseId, OrderId, OrderSeq, RoomId, SessionId,
 };
 use wardkey_schemas::jws::{self, Jws};
-use wardkey_schemas::key::Thumbprint;
+use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::lease::{Confirmation, Lease};
 use wardkey_schemas::order::{Command, Hold, HoldClass, Mode, Order, SignedAct};
 use wardkey_schemas::role::Role;
@@ -24,6 +24,8 @@ pub struct Laptop {
     pub staff: Person,
     pub lead: Person,
     pub officer: Person,
+    /// The device key, which a TPM would hold.
+    pub device: SigningKey,
     pub identity: Identity,
 }
 
@@ -59,9 +61,10 @@ impl Laptop {
         let staff = pki.person("hmp-x", Role::Staff);
         let lead = pki.person("hmp-x", Role::Lead);
         let officer = pki.person("hmp-x", Role::SecurityOfficer);
+        let device = SigningKey::generate().unwrap().0;
         let identity = Identity {
             device: DeviceId::from_random([7; 16]),
-            device_key: Thumbprint::new([8; 32]),
+            device_key: device.public().thumbprint(),
             generation: Generation::new(2),
             site: site("hmp-x"),
         };
@@ -70,6 +73,7 @@ impl Laptop {
             staff,
             lead,
             officer,
+            device,
             identity,
         }
     }

@@ -179,6 +179,7 @@ impl Session {
             },
         );
         let until = todo.now.plus(limits::PIN_WAITS);
+        attempt.pin_until = None;
         attempt.stage = Stage::Pin {
             until,
             tries_left,
@@ -202,6 +203,7 @@ impl Session {
         };
         let ticket = self.ticket();
         attempt.steps.go_on(todo.now);
+        attempt.pin_until = Some(todo.now.plus(limits::PIN_KEPT));
         attempt.stage = Stage::ShowingPin { ticket };
         todo.push(Action::ShowPin {
             ticket,
@@ -226,7 +228,6 @@ impl Session {
         };
         match outcome {
             Ok(()) => {
-                attempt.pin_until = Some(todo.now.plus(limits::PIN_KEPT));
                 attempt.steps.done(StepName::Pin, todo.now);
                 todo.tell(attempt.caller, Word::Checking {});
                 self.next_round(attempt, todo);

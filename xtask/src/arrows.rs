@@ -87,7 +87,11 @@ fn strays(metadata: &Metadata) -> Vec<String> {
         .iter()
         .map(|package| package.name.as_str())
         .collect();
-    let tests = metadata.names_below("tests");
+    let tests: Vec<&str> = metadata
+        .packages_below("tests", true)
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
     let mut wrong = Vec::new();
     for package in &metadata.packages {
         let name = package.name.as_str();

@@ -34,6 +34,7 @@ mod postgres;
 mod processes;
 mod programs;
 mod purity;
+mod runners;
 mod spdx;
 mod steps;
 mod supervise;

@@ -60,12 +60,11 @@ impl Metadata {
             .ok_or_else(|| Failure::new("`cargo metadata` did not answer as it should"))
     }
 
-    /// The packages in folders below this one.
-    pub(crate) fn names_below(&self, folder: &str) -> Vec<&str> {
+    /// The packages in folders below this one, or all others.
+    pub(crate) fn packages_below(&self, folder: &str, below: bool) -> Vec<&Package> {
         self.packages
             .iter()
-            .filter(|package| package.folder.starts_with(folder))
-            .map(|package| package.name.as_str())
+            .filter(|package| package.folder.starts_with(folder) == below)
             .collect()
     }
 
@@ -142,7 +141,8 @@ mod tests {
         assert_eq!(package.dependencies[0].kind, Kind::Normal);
         assert!(!package.dependencies[0].default_features);
         assert_eq!(package.dependencies[1].kind, Kind::Dev);
-        assert_eq!(metadata.names_below("agent"), ["wardkey-agent"]);
+        assert_eq!(metadata.packages_below("agent", true).len(), 1);
+        assert!(metadata.packages_below("agent", false).is_empty());
         assert!(Metadata::parse("{}", Path::new("/here")).is_none());
     }
 }

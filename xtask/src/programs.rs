@@ -41,6 +41,18 @@ pub(crate) fn demo(
     ))
 }
 
+/// The benchmarks and the programs that they start.
+const MEASURED: [&str; 8] = [
+    "wardkey-bench",
+    "wardkey-keyd",
+    "wardkey-ca",
+    "wardkey-agent",
+    "wardkey-gate",
+    "wardkey-ctl",
+    "wardkey-tests",
+    "wardkey-virtual-yubikey",
+];
+
 /// `cargo xtask bench`: builds with optimisation and runs the benchmarks.
 pub(crate) fn bench(
     workspace: &Workspace,
@@ -50,15 +62,11 @@ pub(crate) fn bench(
     let note = packages::install_missing(workspace, supervisor)?;
     eprintln!("Debian packages: {note}");
     eprintln!("Building with optimisation");
-    let build = [
-        "build",
-        "--release",
-        "--workspace",
-        "--exclude",
-        "xtask",
-        "--bins",
-    ];
-    succeeds(supervisor, workspace.cargo(build))?;
+    let mut build = workspace.cargo(["build", "--release", "--bins"]);
+    for package in MEASURED {
+        build.args(["--package", package]);
+    }
+    succeeds(supervisor, build)?;
     let program = Metadata::read(workspace)?
         .target
         .join("release/wardkey-bench");

@@ -9,6 +9,7 @@ use crate::counts::{self, Counts, Runner};
 use crate::failure::{Failure, Result};
 use crate::metadata::Metadata;
 use crate::postgres::{self, Postgres};
+use crate::runners::{self, Which};
 use crate::supervise::{Output, Supervisor};
 use crate::workspace::Workspace;
 use crate::{arrows, fuzz, licences, packages, pages, purity};
@@ -75,28 +76,28 @@ pub(crate) const STEPS: &[Step] = &[
         "licences, origins and unwanted crates (deny.toml)",
         |site| licences::check(site.workspace, site.supervisor),
     ),
-    step("build", "the programs that tests start", |site| {
-        site.succeeds(build_programs(site.workspace))?;
-        Ok(String::new())
-    }),
+    step(
+        "build",
+        "the tests, and the programs that they start",
+        |site| {
+            // One selection for all that follows: with another, cargo chooses other features of what
+            // we depend on, and builds most of it again.
+            let words = ["build", "--workspace", "--bins", "--tests", "--examples"];
+            site.succeeds(site.cargo(&words))?;
+            Ok(String::new())
+        },
+    ),
     step(
         "tests",
         "unit and integration tests; the store on SQLite and PostgreSQL",
-        |site| {
-            let metadata = site.metadata()?;
-            let mut words = vec!["--workspace"];
-            for package in metadata.names_below(LAB) {
-                words.extend(["--exclude", package]);
-            }
-            site.tests_beside_postgres(&words)
-        },
+        |site| site.tests_beside_postgres(Which::Others),
     ),
     step(
         "doctests",
         "examples in the documentation of the code",
         |site| {
             let command = site.cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]);
-            site.run_tests(Runner::Libtest, command)?;
+            site.run_tests(Runner::Libtest, vec![command])?;
             Ok(String::new())
         },
     ),
@@ -123,12 +124,7 @@ pub(crate) const STEPS: &[Step] = &[
         |site| pages::check(site.workspace),
     ),
     slow_step("lab", "whole systems on virtual hardware", |site| {
-        let metadata = site.metadata()?;
-        let mut words = Vec::new();
-        for package in metadata.names_below(LAB) {
-            words.extend(["--package", package]);
-        }
-        site.tests_beside_postgres(&words)
+        site.tests_beside_postgres(Which::Lab)
     }),
     slow_step("rustdoc", "cargo doc, warnings refused", |site| {
         let mut command = site.cargo(&["doc", "--workspace", "--no-deps"]);
@@ -144,9 +140,6 @@ pub(crate) const STEPS: &[Step] = &[
         fuzz::every_target(site.workspace, site.supervisor, &plan)
     }),
 ];
-
-/// The folder of packages that need virtual hardware.
-const LAB: &str = "tests";
 
 const fn step(
     name: &'static str,
@@ -245,24 +238,25 @@ impl Site<'_> {
         )))
     }
 
-    /// Runs tests of the packages that `selection` names, beside a private PostgreSQL.
-    fn tests_beside_postgres(&mut self, selection: &[&str]) -> Result<String> {
-        let (runner, name, words): (_, _, &[&str]) = if self.workspace.has_subcommand("nextest") {
-            let words = &["nextest", "run", "--no-fail-fast", "--no-tests=pass"];
-            (Runner::Nextest, "nextest", words)
-        } else {
-            let words = &["test", "--tests", "--no-fail-fast"];
-            (Runner::Libtest, "cargo test", words)
-        };
-        let mut command = self.cargo(words);
-        command.args(selection);
-
+    /// Runs these tests beside a private PostgreSQL.
+    fn tests_beside_postgres(&mut self, which: Which) -> Result<String> {
         let postgres = Postgres::start(self.supervisor)?;
-        command.env(postgres::VARIABLE, postgres.url());
-        self.run_tests(runner, command)?;
+        let name = if self.workspace.has_subcommand("nextest") {
+            let mut command = runners::nextest(self.workspace, &self.metadata()?, which);
+            command.env(postgres::VARIABLE, postgres.url());
+            self.run_tests(Runner::Nextest, vec![command])?;
+            "nextest"
+        } else {
+            let mut commands = runners::executables(self.workspace, &self.metadata()?, which)?;
+            for command in &mut commands {
+                command.env(postgres::VARIABLE, postgres.url());
+            }
+            self.run_tests(Runner::Libtest, commands)?;
+            "cargo test"
+        };
         let sessions = postgres.sessions();
         let version = postgres.version();
-        if sessions == 0 && selection.contains(&"--workspace") && self.store_asks_for_postgres()? {
+        if sessions == 0 && which == Which::Others && self.store_asks_for_postgres()? {
             return Err(Failure::new("the store tests never reached PostgreSQL")
                 .hint(format!("they take its address from {}", postgres::VARIABLE)));
         }
@@ -277,22 +271,29 @@ impl Site<'_> {
         }))
     }
 
-    /// Runs a test runner and adds up what it counts.
-    fn run_tests(&mut self, runner: Runner, mut command: Command) -> Result<()> {
-        command.stdin(Stdio::null());
-        if std::io::stdout().is_terminal() {
-            // It prints into our pipe and would leave colours out.
-            command.env("CARGO_TERM_COLOR", "always");
-        }
+    /// Runs test runners, one after the other, and adds up what they count. A failure does not keep
+    /// the next one from running.
+    fn run_tests(&mut self, runner: Runner, commands: Vec<Command>) -> Result<()> {
         let mut counts = Counts::default();
-        let mut line = |line: &str| {
-            if let Some(more) = counts::parse_line(runner, line) {
-                counts.add(more);
+        let mut broken = false;
+        let mut left_behind = Vec::new();
+        for mut command in commands {
+            command.stdin(Stdio::null());
+            if std::io::stdout().is_terminal() {
+                // It prints into our pipe and would leave colours out.
+                command.env("CARGO_TERM_COLOR", "always");
             }
-        };
-        let ended = self.supervisor.run(command, Output::Watched(&mut line))?;
+            let mut line = |line: &str| {
+                if let Some(more) = counts::parse_line(runner, line) {
+                    counts.add(more);
+                }
+            };
+            let ended = self.supervisor.run(command, Output::Watched(&mut line))?;
+            broken |= !ended.status.success();
+            left_behind.extend(ended.left_behind);
+        }
         self.counts.add(counts);
-        if !ended.status.success() {
+        if broken {
             let failed = match counts.failed {
                 0 => "the tests could not be built or run".to_owned(),
                 1 => "one test failed".to_owned(),
@@ -300,8 +301,8 @@ impl Site<'_> {
             };
             return Err(Failure::new(failed));
         }
-        if !ended.left_behind.is_empty() {
-            let processes = ended.left_behind.join(", ");
+        if !left_behind.is_empty() {
+            let processes = left_behind.join(", ");
             return Err(Failure::new(format!(
                 "tests left processes running (they have been ended): {processes}"
             )));

@@ -128,7 +128,8 @@ impl Reason {
 
 /// Letting something work again.
 ///
-/// Without --hold every stop that stands is lifted. Where a second person must agree, the command
+/// Without --hold every stop that stands is lifted. What was lost or stolen is enrolled again before
+/// it opens anything. Where a second person must agree, the command
 /// prints the number of the request and ends with exit code 3; a person with another role then
 /// runs the same command with --request and their own security key.
 #[derive(Args, Debug)]

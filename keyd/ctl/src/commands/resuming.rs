@@ -1,7 +1,8 @@
 //! Letting something work again, alone or with a second person.
 
-use wardkey_schemas::action::Act;
+use wardkey_schemas::action::{Act, Outcome};
 use wardkey_schemas::ids::HoldId;
+use wardkey_schemas::order::HoldClass;
 use wardkey_schemas::{Code, Refusal};
 
 use super::{About, finish, note_or_none};
@@ -29,11 +30,14 @@ pub(super) async fn resume(desk: &mut Desk, resume: Resume) -> Result<Exit, Fail
             "one that stands",
         ))));
     }
-    for hold in chosen
+    let lifted = chosen
         .holds()
         .iter()
-        .filter(|hold| holds.contains(&hold.id))
-    {
+        .filter(|hold| holds.contains(&hold.id));
+    let was_lost = lifted
+        .clone()
+        .any(|hold| matches!(hold.class, HoldClass::Lost | HoldClass::Stolen));
+    for hold in lifted {
         let words = lists::hold(hold);
         desk.output.talk(&format!(
             "lifting from {}: {words} ({})",
@@ -55,6 +59,10 @@ pub(super) async fn resume(desk: &mut Desk, resume: Resume) -> Result<Exit, Fail
     }
     if let Some(next) = outcome::next_person(&answer, &command.done()) {
         desk.output.talk(&next);
+    }
+    if was_lost && matches!(answer.outcome, Outcome::Resumed { .. }) {
+        desk.output
+            .talk("what was lost or stolen is enrolled again before it opens anything");
     }
     Ok(exit)
 }

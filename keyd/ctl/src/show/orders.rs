@@ -58,7 +58,7 @@ fn result(row: &OrderRow) -> String {
         Some("already-closed") => "stopped; nothing was running".to_owned(),
         Some("after-this-call") => "will stop when the running visit ends".to_owned(),
         Some("session-ended") => "visit ended".to_owned(),
-        Some("resumed") => "may work again".to_owned(),
+        Some("resumed") => "no longer stopped".to_owned(),
         Some("refused") => "NOT OBEYED: its approvals did not convince the laptop".to_owned(),
         Some(other) => shown(other),
         None => "done".to_owned(),
@@ -229,7 +229,7 @@ order 12: stop
             ("already-closed", "nothing was running"),
             ("after-this-call", "when the running visit ends"),
             ("session-ended", "visit ended"),
-            ("resumed", "may work again"),
+            ("resumed", "no longer stopped"),
             ("refused", "NOT OBEYED"),
             ("x\u{1b}[31m", "x\u{fffd}[31m"),
         ];

@@ -23,7 +23,7 @@ pub fn outcome(answer: &ActionAnswer, name: &str, times: &Times) -> String {
         }
         Outcome::Resumed { remaining, orders } => {
             if remaining.is_empty() {
-                line(format!("{name} may work again"));
+                line(format!("{name} is no longer stopped"));
             } else {
                 line(format!("{name} is still stopped"));
             }
@@ -173,7 +173,7 @@ laptop HMP-X-03 is stopped
             orders: vec![order()],
         });
         assert!(
-            free.starts_with("laptop HMP-X-03 may work again\n"),
+            free.starts_with("laptop HMP-X-03 is no longer stopped\n"),
             "{free}"
         );
         let held = said(Outcome::Resumed {

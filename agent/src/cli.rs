@@ -97,7 +97,7 @@ pub struct PinSource {
 
 /// Whose security key, and how long it is waited for.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct Key {
+pub struct Which {
     /// Use the security key with this serial number [default: the one that was plugged in last]
     #[arg(long, value_name = "NUMBER")]
     pub serial: Option<TokenSerial>,
@@ -123,7 +123,7 @@ pub enum Command {
     /// Start a visit
     Activate(Activate),
     /// Give the running visit more time
-    Extend(Key),
+    Extend(Which),
     /// End the running visit
     End,
     /// Renew the lease of the running visit now
@@ -132,6 +132,11 @@ pub enum Command {
     Renew,
     /// See how things stand
     Status(Status),
+    /// Look at the security key that is plugged in: firmware, PIN, role, until when
+    ///
+    /// Needs no PIN, no network and no running agent. Its certificate is judged by what the laptop
+    /// believed last.
+    Key,
     /// Look for what is wrong: settings, trust, reader, security chip, gate, network
     Doctor,
 }
@@ -158,7 +163,7 @@ pub struct Activate {
     pub room: Option<RoomId>,
     /// With which key.
     #[command(flatten)]
-    pub key: Key,
+    pub key: Which,
 }
 
 /// `status`

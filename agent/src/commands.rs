@@ -9,11 +9,11 @@ use wardkey_schemas::time::Timestamp;
 use wardkey_token::pin_entry::PinEntry;
 
 use crate::causes::on_one_line;
-use crate::cli::{Activate, Cli, Command, Enrol, Key, PinSource};
+use crate::cli::{Activate, Cli, Command, Enrol, PinSource, Which};
 use crate::config::Config;
 use crate::control::client::{self, ClientError, Progress, With};
 use crate::control::protocol::{Status, Timing};
-use crate::doctor;
+use crate::doctor::{self, Finding};
 use crate::drive;
 use crate::enrol::{self, Wish};
 use crate::exit::Exit;
@@ -62,15 +62,19 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             let status = client::status(&config.control)?;
             output.data(&status_words(&status), &status)?;
         }
+        Command::Key => return tell(&doctor::examine_key(&config)?, output),
         Command::Doctor => return examine(&cli.options.config, output),
     }
     Ok(Exit::Done)
 }
 
 fn examine(config: &Path, output: Output) -> Result<Exit, Failure> {
-    let findings = runtime()?.block_on(doctor::examine(config));
-    output.data(&doctor::words(&findings), &findings)?;
-    Ok(doctor::exit(&findings))
+    tell(&runtime()?.block_on(doctor::examine(config)), output)
+}
+
+fn tell(findings: &[Finding], output: Output) -> Result<Exit, Failure> {
+    output.data(&doctor::words(findings), &findings)?;
+    Ok(doctor::exit(findings))
 }
 
 /// What programs need that wait for a network, and do one thing at a time.
@@ -126,7 +130,7 @@ fn start_visit(config: &Config, activate: Activate, output: Output) -> Result<()
     output.data(&text, &opened)
 }
 
-fn extend_visit(config: &Config, key: Key, output: Output) -> Result<(), Failure> {
+fn extend_visit(config: &Config, key: Which, output: Output) -> Result<(), Failure> {
     let (mut pins, with) = prepared(config, key)?;
     let extended = client::extend(&config.control, with, &mut pins, &mut |progress| {
         output.talk(&progress_words(progress));
@@ -138,7 +142,7 @@ fn extend_visit(config: &Config, key: Key, output: Output) -> Result<(), Failure
     output.data(&text, &extended)
 }
 
-fn prepared(config: &Config, key: Key) -> Result<(PinEntry, With), Failure> {
+fn prepared(config: &Config, key: Which) -> Result<(PinEntry, With), Failure> {
     let with = With {
         serial: key.serial,
         wait: key.wait,

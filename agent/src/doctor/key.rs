@@ -17,18 +17,21 @@ use crate::trust_file::Trusted;
 /// Where pcscd listens unless the environment says otherwise.
 const PCSCD: &str = "/run/pcscd/pcscd.comm";
 
-/// Looks at all of them. A security key need not be in.
+/// The security key itself.
+pub(super) const WHAT: &str = "security key";
+
+/// Looks at all of them. A security key need not be in; how many are is given back.
 pub(super) fn look(
     trusted: Option<&Trusted>,
     laptop: Option<&Laptop>,
     findings: &mut Vec<Finding>,
-) {
+) -> usize {
     let looked = Readers::connect().and_then(|readers| readers.look());
     let readers = match looked {
         Ok(readers) => readers,
         Err(error) => {
             findings.push(Finding::bad("readers", &error.into()));
-            return;
+            return 0;
         }
     };
     let tokens: Vec<_> = readers
@@ -54,12 +57,13 @@ pub(super) fn look(
         )
     });
     findings.push(look_at_socket(pcscd_socket()));
-    for token in tokens {
+    for token in &tokens {
         match Token::open(&token.reader) {
             Ok(token) => look_at_token(&token, trusted, laptop, findings),
-            Err(error) => findings.push(Finding::bad("security key", &error.into())),
+            Err(error) => findings.push(Finding::bad(WHAT, &error.into())),
         }
     }
+    tokens.len()
 }
 
 /// The socket that libpcsclite uses by itself.
@@ -105,9 +109,9 @@ fn look_at_token(
         Some(oldest) if token.firmware() < oldest => {
             let found = token.firmware();
             let error = TokenError::FirmwareTooOld { found, oldest };
-            Finding::bad("security key", &error.into())
+            Finding::bad(WHAT, &error.into())
         }
-        Some(_) | None => Finding::good("security key", line),
+        Some(_) | None => Finding::good(WHAT, line),
     });
     findings.push(look_at_pin(token).unwrap_or_else(|error| Finding::bad("PIN", &error.into())));
     findings.push(

@@ -113,7 +113,17 @@ pub(super) fn look_at_agent_and_gate(
     match client::status(&config.control) {
         Ok(status) => {
             let line = format!("running: {}", status.state.as_str());
-            findings.push(Finding::good("agent", line));
+            findings.push(match &status.reason {
+                None => Finding::good("agent", line),
+                Some(reason) => Finding {
+                    code: Some(reason.code().as_str().to_owned()),
+                    ..Finding::warning(
+                        "agent",
+                        format!("{line}: {}: {}", reason.code().heading(), reason.found()),
+                        reason.code().next_step(),
+                    )
+                },
+            });
             findings.push(if status.gate {
                 latch("gate", "connected to the agent", status.latched)
             } else {

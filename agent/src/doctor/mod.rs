@@ -16,13 +16,17 @@ mod services;
 use std::path::Path;
 
 use serde::Serialize;
+use wardkey_schemas::{Code, Refusal};
 
 use self::services::Services;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files::StateFolder;
+use crate::laptop::Laptop;
 use crate::report::Report;
 use crate::root::Root;
+use crate::trust_file::{self, Trusted};
 
 /// How good or bad a finding is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -121,6 +125,33 @@ pub async fn examine(config: &Path) -> Vec<Finding> {
     };
     key::look(trusted.as_ref(), laptop.as_ref(), &mut findings);
     findings
+}
+
+/// Looks at the security key that is plugged in, and at nothing that needs a network: its certificate
+/// is judged by the trust bundle that this laptop took last.
+///
+/// # Errors
+///
+/// `TOKEN_MISSING` if no reader holds one.
+pub fn examine_key(config: &Config) -> Result<Vec<Finding>, Failure> {
+    let mut findings = Vec::new();
+    let folder = StateFolder::open(&config.state)?;
+    let laptop = Laptop::find(&folder)?;
+    let trusted = match trust_file::find(&folder)? {
+        None => None,
+        Some(kept) => {
+            let pin = Root::load(config)?.pin();
+            let trusted =
+                Trusted::verify(kept.package, kept.service_keys, &pin, Some(&kept.newest));
+            Some(trusted.map_err(Failure::not_believed)?)
+        }
+    };
+    if key::look(trusted.as_ref(), laptop.as_ref(), &mut findings) == 0 {
+        let wanted = "a security key in a reader";
+        let refusal = Refusal::new(Code::TokenMissing, "no security key in any reader", wanted);
+        findings.push(Finding::bad(key::WHAT, &Failure::refused(refusal)));
+    }
+    Ok(findings)
 }
 
 /// What the shell is told: the first thing that is bad.

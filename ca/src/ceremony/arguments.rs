@@ -184,3 +184,19 @@ pub struct SignBundle {
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_anchor_of_a_tpm_maker_is_a_file_and_the_ids_below_it() {
+        let anchor: EkAnchorArgument = "a=b/root.pem=id:49465800,id:53544D20".parse().unwrap();
+        assert_eq!(anchor.file, Path::new("a=b/root.pem"));
+        assert_eq!(anchor.manufacturers, ["id:49465800", "id:53544D20"]);
+        for wrong in ["", "root.pem", "root.pem=", "=id:49465800"] {
+            let parsed: Result<EkAnchorArgument, _> = wrong.parse();
+            assert_eq!(parsed, Err(NotAnEkAnchor), "{wrong:?}");
+        }
+    }
+}

@@ -43,7 +43,7 @@ pub fn service(
         realm: realm.clone(),
     };
     let certified = certify(&mut folder, &profile, &key, SERVICE_AUTHORITY, now)?;
-    let certificate = certified.sign(&mut folder, |folder, der| {
+    let certificate = certified.sign(&folder, |folder, der| {
         Ok(folder.root.verify_service_authority(der, &realm)?)
     })?;
     let mut draft = folder.draft.clone();
@@ -87,7 +87,7 @@ pub fn site(mut folder: RootFolder, request: &Path, now: Timestamp) -> Result<Sa
         realm: asked.realm.clone(),
     };
     let certified = certify(&mut folder, &profile, &key, site.as_str(), now)?;
-    let certificate = certified.sign(&mut folder, |folder, der| {
+    let certificate = certified.sign(&folder, |folder, der| {
         Ok(folder.root.verify_site_authority(der, site, &asked.realm)?)
     })?;
     let mut draft = folder.draft.clone();
@@ -182,11 +182,10 @@ impl Intended {
     /// Signs it; what comes out has passed `verify`.
     fn sign(
         self,
-        folder: &mut RootFolder,
+        folder: &RootFolder,
         verify: impl FnOnce(&RootFolder, &[u8]) -> Result<(), CeremonyError>,
     ) -> Result<Bytes, CeremonyError> {
-        let (_, mut key) = folder.load_issuer()?;
-        let der = sign(self.0, &mut key)?;
+        let der = sign(self.0, &mut folder.load_root_key()?)?;
         verify(folder, &der)?;
         Ok(der.into())
     }

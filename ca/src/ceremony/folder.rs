@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wardkey_issuance::Issuer;
 use wardkey_schemas::bundle::{BundlePackage, BundleVersion};
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::key::SigningKey;
@@ -129,14 +128,13 @@ impl RootFolder {
         })
     }
 
-    /// The root as it issues, and the keeper of its key.
+    /// The keeper of the root's key.
     ///
     /// # Errors
     ///
-    /// [`CeremonyError::Issuer`], [`CeremonyError::Key`].
-    pub fn load_issuer(&self) -> Result<(Issuer, FileKey), CeremonyError> {
-        let issuer = Issuer::parse(&self.root_der)?;
-        Ok((issuer, FileKey::load(&self.places.root_key(), Curve::P384)?))
+    /// [`CeremonyError::Key`].
+    pub fn load_root_key(&self) -> Result<FileKey, CeremonyError> {
+        Ok(FileKey::load(&self.places.root_key(), Curve::P384)?)
     }
 
     /// The key that signs bundles and charters.

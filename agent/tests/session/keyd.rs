@@ -22,6 +22,10 @@ use wardkey_schemas::{Code, Refusal};
 use crate::gates::laptop::{Laptop, new_session};
 use crate::gates::pki::now;
 
+fn sign<T: jws::Message>(laptop: &Laptop, message: &T) -> Jws<T> {
+    jws::sign(message, &laptop.pki.answer_key.key).unwrap()
+}
+
 /// A visit on record.
 #[derive(Debug)]
 pub(crate) struct Visit {
@@ -68,7 +72,7 @@ impl Keyd {
         match question {
             Question::Challenge(draft) => self.challenge(laptop, draft),
             Question::Activation(draft) => self.activate(laptop, draft),
-            Question::Status(request) => Reply::Status(self.sign(
+            Question::Status(request) => Reply::Status(sign(
                 laptop,
                 &Status {
                     device: laptop.identity.device,
@@ -86,23 +90,19 @@ impl Keyd {
                     .get_mut(&end.session)
                     .expect("a visit on record");
                 visit.ended.get_or_insert(end.reason);
-                self.recorded(laptop, end.nonce)
+                Self::recorded(laptop, end.nonce)
             }
             Question::Receipt(receipt) => {
                 for (_, id, is_receipted) in &mut self.orders {
                     *is_receipted |= *id == receipt.order;
                 }
-                self.recorded(laptop, receipt.nonce)
+                Self::recorded(laptop, receipt.nonce)
             }
         }
     }
 
-    fn sign<T: jws::Message>(&self, laptop: &Laptop, message: &T) -> Jws<T> {
-        jws::sign(message, &laptop.pki.answer_key.key).unwrap()
-    }
-
-    fn recorded(&self, laptop: &Laptop, nonce: Nonce) -> Reply {
-        Reply::Recorded(self.sign(
+    fn recorded(laptop: &Laptop, nonce: Nonce) -> Reply {
+        Reply::Recorded(sign(
             laptop,
             &Recorded {
                 device: laptop.identity.device,
@@ -125,7 +125,7 @@ impl Keyd {
             Verdict::Stop => Refusal::new(Code::DeviceLost, "lost", "a laptop in use"),
             Verdict::NotNow => Refusal::new(Code::RateLimited, "too often", "less often"),
         };
-        Reply::Denial(self.sign(
+        Reply::Denial(sign(
             laptop,
             &Denial {
                 device: laptop.identity.device,
@@ -164,7 +164,7 @@ impl Keyd {
             expires_in: Seconds::new(120),
             server_time: now(),
         };
-        Reply::Challenge(self.sign(laptop, &challenge))
+        Reply::Challenge(sign(laptop, &challenge))
     }
 
     fn activate(&mut self, laptop: &Laptop, draft: &ActivationDraft) -> Reply {
@@ -252,7 +252,7 @@ impl Keyd {
     pub(crate) fn beat(&mut self, laptop: &Laptop, link_nonce: Nonce) -> Jws<Heartbeat> {
         self.beats = self.beats.saturating_add(1);
         let last = u64::try_from(self.orders.len()).unwrap();
-        self.sign(
+        sign(
             laptop,
             &Heartbeat {
                 device: laptop.identity.device,

@@ -197,7 +197,6 @@ impl Theatre {
                 Action::SignActivation {
                     ticket, activation, ..
                 } => self.pending.push(Pending::Sign(ticket, activation)),
-                Action::ReleaseKey => {}
                 Action::Quote { ticket, .. } => self.pending.push(Pending::Quote(ticket)),
                 Action::MakeRenewal { ticket, draft } => {
                     self.pending.push(Pending::Renewal(ticket, draft));
@@ -222,7 +221,7 @@ impl Theatre {
                     self.link.take_if(|(own, _)| *own == ticket);
                 }
                 Action::FetchTrust { ticket } => self.pending.push(Pending::Trust(ticket)),
-                Action::SaveTrust(_) | Action::Leave => {}
+                Action::ReleaseKey | Action::SaveTrust(_) | Action::Leave => {}
                 Action::SaveOutbox(outbox) => self.disk = outbox,
                 Action::Tell { word, .. } => {
                     if matches!(word, Word::PinWanted { .. }) {

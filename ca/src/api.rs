@@ -16,6 +16,7 @@ use wardkey_schemas::key_enrolment::{CompleteKey, KeyHello};
 use wardkey_schemas::limits::{EVIDENCE_BYTES, MESSAGE_BYTES, REGISTRATION_BYTES};
 
 use crate::app::App;
+use crate::failure::Failure;
 use crate::keyd::RemoteKeyd;
 
 /// Requests at once, before the bucket has to fill up again: a fleet manifest of laptops, and some.
@@ -91,6 +92,13 @@ pub fn router(app: Arc<App<RemoteKeyd>>) -> Router {
     router.with_state(Served { app, rate })
 }
 
+/// An act of issuing goes on when whoever asked hangs up: said again, it gets its answer.
+async fn to_its_end<T: Send + 'static>(
+    act: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::spawn(act).await.map_err(Failure::fault)?
+}
+
 async fn open_laptop(
     State(served): State<Served>,
     Body(hello): Body<LaptopHello, EVIDENCE_BYTES>,
@@ -107,7 +115,7 @@ async fn complete_laptop(
     Body(body): Body<CompleteLaptop, REGISTRATION_BYTES>,
 ) -> Result<Response, No> {
     served.admit()?;
-    let done = served.app.complete_laptop(body).await;
+    let done = to_its_end(async move { served.app.complete_laptop(body).await }).await;
     Ok(answer(&done.map_err(|failure| {
         failure.into_answer("complete a laptop's enrolment")
     })?))
@@ -129,7 +137,7 @@ async fn complete_key(
     Body(body): Body<CompleteKey, EVIDENCE_BYTES>,
 ) -> Result<Response, No> {
     served.admit()?;
-    let done = served.app.complete_key(body).await;
+    let done = to_its_end(async move { served.app.complete_key(body).await }).await;
     Ok(answer(&done.map_err(|failure| {
         failure.into_answer("complete a key's enrolment")
     })?))

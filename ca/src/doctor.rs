@@ -68,7 +68,8 @@ const SOON: Seconds = Seconds::new(90 * 24 * 3600);
 /// One lead who is ill or has lost a key must not keep a site from working.
 const LEADS: usize = 2;
 
-/// Looks at everything. Nothing is changed, but that keyd is shown the charter as at every start.
+/// Looks at everything. Nothing is changed, but that keyd is shown the charter as at every start, and
+/// a newer bundle that it gives is taken up.
 pub async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     let mut findings = vec![Finding::good("settings", "they can be used")];
     let sources = look_at_keys(config, &mut findings);

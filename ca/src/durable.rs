@@ -6,6 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
 /// A file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("`{}` cannot be {doing}", path.display())]
@@ -54,10 +56,13 @@ pub const PRIVATE: u32 = 0o600;
 /// [`FileError`]; [`FileError::is_there`] if there is one, which stays as it is.
 pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let write = || {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(mode).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        let beside = write_beside(path, bytes, mode)?;
+        // Never over another one: the system decides, not a look before.
+        let moved = rename_new(&beside, path);
+        if moved.is_err() {
+            fs::remove_file(&beside)?;
+        }
+        moved?;
         sync_folder_of(path)
     };
     write().map_err(FileError::of(path, "written"))
@@ -71,27 +76,38 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> 
 /// [`FileError`].
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let write = || {
-        let mut name = OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(".new");
-        let beside = path.with_file_name(name);
-        // Left over by a power cut, if it is there at all.
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        let beside = write_beside(path, bytes, mode)?;
         fs::rename(&beside, path)?;
         sync_folder_of(path)
     };
     write().map_err(FileError::of(path, "written"))
+}
+
+/// Writes a file under another name in the same folder, whole or not at all.
+fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<PathBuf> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    // Left over by a power cut, if it is there at all.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(beside)
+}
+
+/// Gives a file another name, which nothing may have yet (`RENAME_NOREPLACE`).
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
 }
 
 /// A file's name is durable once its folder is.
@@ -137,6 +153,7 @@ mod tests {
         write_new(&path, b"one", PRIVATE).unwrap();
         assert!(write_new(&path, b"two", PRIVATE).unwrap_err().is_there());
         assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use wardkey_edge::serve::{ListenError, Listener, Transport};
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::doctor::with_causes;
 use crate::failure::Failure;
 use crate::keyd::RemoteKeyd;
 use crate::open::{self, OpenError};
@@ -23,6 +24,10 @@ use crate::{api, clock};
 /// How often a newer bundle or charter, what an interruption has left, and a certificate that runs
 /// out are looked for.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// How often keyd is shown the charter when nobody enrols: so it knows the site, and a newer bundle
+/// that it has is in use here before anybody needs it.
+const GREET: Duration = Duration::from_mins(1);
 
 /// Why the service does not run.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +59,8 @@ pub enum ServeError {
 ///
 /// [`ServeError`] if it cannot start. That keyd cannot be reached is no reason: it is asked again.
 pub async fn run(config: Config) -> Result<(), ServeError> {
+    // From now on a signal is a request: whoever reads `ready` may send one at once.
+    let signals = Signals::install()?;
     let app = Arc::new(open::app(&config, clock::now()).await?);
     let (tls_key, pkcs8) = config.keys().load_tls()?;
     let own = Own {
@@ -71,6 +78,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     let address = listener.address();
     // What an interruption left is looked after before anything new is begun.
     look_after(&app).await;
+    greet(&app).await;
 
     let (stop, stopped) = watch::channel(false);
     let house = tokio::spawn(keep_house(Arc::clone(&app), identity, own, stopped.clone()));
@@ -85,7 +93,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     writeln!(out, "ready address={address}")?;
     out.flush()?;
 
-    asked_to_stop().await?;
+    signals.asked_to_stop().await;
     tracing::info!("The authority stops: requests finish");
     stop.send_replace(true);
     for task in [house, serving] {
@@ -98,14 +106,26 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-async fn asked_to_stop() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask the service to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn asked_to_stop(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// What the listener is.
@@ -126,10 +146,18 @@ async fn keep_house(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once, and that look was taken before.
     ticks.tick().await;
+    let mut greetings = interval(GREET);
+    greetings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    greetings.tick().await;
     loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
+        let greets = tokio::select! {
+            _ = ticks.tick() => false,
+            _ = greetings.tick() => true,
             _ = stopped.wait_for(|stop| *stop) => return,
+        };
+        if greets {
+            greet(&app).await;
+            continue;
         }
         look_after(&app).await;
         let chain = app.listener_chain(&own.name, &own.key, clock::now()).await;
@@ -156,7 +184,18 @@ async fn look_after(app: &App<RemoteKeyd>) {
     }
 }
 
+/// Shows keyd the charter, if there is one yet.
+async fn greet(app: &App<RemoteKeyd>) {
+    match app.journal().newest_charter().await {
+        Ok(None) => tracing::info!("There is no charter yet: `wardkey-ca lead` brings it"),
+        Ok(Some(_)) => match app.link().await {
+            Ok(_) => tracing::debug!("keyd welcomes this site"),
+            Err(failure) => say(&failure, "keyd does not welcome this site"),
+        },
+        Err(error) => say(&error.into(), "The charter cannot be read"),
+    }
+}
+
 fn say(failure: &Failure, what: &str) {
-    let cause = std::error::Error::source(failure).map(ToString::to_string);
-    tracing::warn!(error = %failure, cause, "{what}");
+    tracing::warn!(error = with_causes(failure), "{what}");
 }

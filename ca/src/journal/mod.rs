@@ -18,6 +18,8 @@ mod columns;
 mod entries;
 mod known;
 mod ledger;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use std::path::{Path, PathBuf};

@@ -18,6 +18,7 @@
 mod answers;
 mod bytes;
 mod chains;
+mod commands;
 mod crash;
 mod desk;
 mod durability;

@@ -39,9 +39,13 @@ fn what_was_lost_comes_back_when_two_people_of_two_roles_agree() {
     let nobody = ["resume", &serial, "--request", NO_REQUEST];
     let unknown = desk.world.wardkey(&officer, &nobody).unwrap();
     refused(&unknown, 6, "NOT_FOUND");
-    let agreed = done(&desk.world.wardkey(&officer, &agree).unwrap());
+    let said = desk.world.wardkey(&officer, &agree).unwrap();
+    let agreed = done(&said);
     assert_eq!(agreed["outcome"]["result"], "resumed");
     assert_eq!(agreed["outcome"]["remaining"], json!([]));
+    // What was lost is not simply back, and that is said.
+    assert!(said.err.contains("enrolled again"), "{}", said.err);
+    assert_eq!(desk.row(&lead, staff.serial)["state"], "quarantine");
     // Once is enough: nothing stands that the request could lift again.
     let again = desk.world.wardkey(&officer, &agree).unwrap();
     refused(&again, 6, "HOLD_UNKNOWN");

@@ -1,0 +1,48 @@
+//! The running service, from outside: the real program over HTTP, on SQLite and on PostgreSQL.
+//!
+//! Laptops, people and sites are those of `wardkey-fleet`, forged in memory and honest but for the
+//! one thing that a test spoils. PostgreSQL takes part where `WARDKEY_TEST_POSTGRES` names an
+//! administrator's connection; the test command starts one and sets it.
+//!
+//! # Where to start
+//!
+//! [`good_path`] goes once through everything. [`running`] starts the service, [`database`] looks
+//! at its tables from beside it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may stop at the first surprise, and says what it left out"
+)]
+
+#[path = "service/authorisation.rs"]
+mod authorisation;
+#[path = "service/bodies.rs"]
+mod bodies;
+#[path = "service/database.rs"]
+mod database;
+#[path = "service/enrolment.rs"]
+mod enrolment;
+#[path = "service/failures.rs"]
+mod failures;
+#[path = "service/good_path.rs"]
+mod good_path;
+#[path = "service/limits.rs"]
+mod limits;
+#[path = "service/link.rs"]
+mod link;
+#[path = "service/links.rs"]
+mod links;
+#[path = "service/races.rs"]
+mod races;
+#[path = "service/refusals/mod.rs"]
+mod refusals;
+#[path = "service/repeats.rs"]
+mod repeats;
+#[path = "service/running.rs"]
+mod running;
+#[path = "service/swaps/mod.rs"]
+mod swaps;

@@ -1,0 +1,428 @@
+//! Who may do what, from outside: every role, every route, every act and every question, at the own
+//! site and at another. The expectations are exhaustive matches, so that a route, an act or a
+//! question without a row does not compile.
+
+use http::Method;
+use wardkey_fleet::tpm::EkKind;
+use wardkey_fleet::{Laptop, Person, Reader};
+use wardkey_keyd::api::{Caller as Who, Route};
+use wardkey_schemas::Code;
+use wardkey_schemas::action::{Act, Target};
+use wardkey_schemas::challenge::{Purpose, RoomChoice};
+use wardkey_schemas::ids::{ApprovalId, HoldId, OrderSeq, SessionId};
+use wardkey_schemas::jws::{self, Jws, Message, Sealed};
+use wardkey_schemas::key::{SigningKey, Thumbprint};
+use wardkey_schemas::order::{HoldClass, Mode, OrderResult};
+use wardkey_schemas::query::{Query, Question};
+use wardkey_schemas::registration::SiteHello;
+use wardkey_schemas::role::Role;
+use wardkey_schemas::session::EndReason;
+use wardkey_schemas::time::Seconds;
+
+use crate::enrolment::new_holder;
+use crate::running::{World, on_each_engine, refused};
+
+/// An act of every kind about `laptop`, `key` and `session`; each with a site whose laptop, key and
+/// visit are untouched by the others.
+pub(crate) struct Things {
+    pub(crate) laptop: Laptop,
+    person: Person,
+    session: SessionId,
+    pub(crate) reader: Reader,
+}
+
+impl Things {
+    /// A laptop with a running visit, the key that opened it, and a program of the site's auditor.
+    pub(crate) async fn at(world: &World, site: usize) -> Self {
+        let (fleet, people) = (&world.fleet, &world.fleet.people[site]);
+        let laptop = fleet.laptop(people).await.unwrap();
+        let person = fleet.more_staff(people).await.unwrap();
+        let visit = fleet.visit(&laptop, &person).await.unwrap();
+        Self {
+            laptop,
+            person,
+            session: visit.lease.session,
+            reader: fleet.reader(&people.auditor).await.unwrap(),
+        }
+    }
+
+    fn targets(&self) -> [Target; 2] {
+        [
+            Target::Laptop {
+                device: self.laptop.device,
+            },
+            Target::Key {
+                key: self.person.key(),
+            },
+        ]
+    }
+
+    /// One act of each kind, and each kind of stop.
+    fn acts(&self) -> Vec<Act> {
+        let note = || "".parse().unwrap();
+        let mut acts = vec![
+            Act::ConfirmLaptop {
+                device: self.laptop.device,
+                asset: self.laptop.asset.clone(),
+                phrase: self.laptop.phrase.clone(),
+            },
+            Act::ConfirmKey {
+                key: self.person.key(),
+                phrase: self.person.phrase.clone(),
+            },
+            Act::EndSession {
+                session: self.session,
+                note: note(),
+            },
+        ];
+        for target in self.targets() {
+            acts.extend(HoldClass::ALL.map(|class| Act::Stop {
+                target,
+                class,
+                mode: Mode::AfterThisCall,
+                note: note(),
+            }));
+            acts.push(Act::Resume {
+                target,
+                holds: vec![HoldId::from_random([1; 16])],
+                request: None::<ApprovalId>,
+                note: note(),
+            });
+            acts.push(Act::Revoke {
+                target,
+                note: note(),
+            });
+        }
+        acts
+    }
+}
+
+/// The table, in its own words: what a role may do at its own site.
+const fn may(role: Role, act: &Act) -> bool {
+    match act {
+        Act::ConfirmLaptop { .. } | Act::ConfirmKey { .. } | Act::Resume { .. } => {
+            matches!(role, Role::Lead | Role::SecurityOfficer)
+        }
+        Act::Stop { class, .. } => match class {
+            HoldClass::Lost | HoldClass::Stolen => {
+                matches!(role, Role::Staff | Role::Lead | Role::SecurityOfficer)
+            }
+            HoldClass::Incident | HoldClass::Misuse | HoldClass::Maintenance | HoldClass::Other => {
+                matches!(role, Role::Lead | Role::SecurityOfficer)
+            }
+            HoldClass::Revoked => false,
+        },
+        Act::Revoke { .. } => matches!(role, Role::SecurityOfficer),
+        // Staff end their own visits; these are somebody else's.
+        Act::EndSession { .. } => matches!(role, Role::Lead | Role::SecurityOfficer),
+        Act::OpenReader { .. } => true,
+    }
+}
+
+/// What a person who may, but means something of another site, is told.
+const fn elsewhere(act: &Act) -> Option<Code> {
+    match act {
+        Act::ConfirmLaptop { .. }
+        | Act::ConfirmKey { .. }
+        | Act::Stop { .. }
+        | Act::Resume { .. }
+        | Act::Revoke { .. }
+        | Act::EndSession { .. } => Some(Code::NotFound),
+        // It is about no thing of any site.
+        Act::OpenReader { .. } => None,
+    }
+}
+
+/// What a role may ask about its own site.
+const fn may_ask(role: Role, question: &Question) -> bool {
+    match question {
+        Question::Laptops => true,
+        Question::Keys | Question::Sessions | Question::Orders { .. } => {
+            matches!(role, Role::Lead | Role::SecurityOfficer | Role::Auditor)
+        }
+        Question::Record { .. } => matches!(role, Role::SecurityOfficer | Role::Auditor),
+    }
+}
+
+#[tokio::test]
+pub(crate) async fn every_role_does_exactly_what_the_table_says() {
+    on_each_engine(async |world| {
+        let fleet = &world.fleet;
+        let far = Things::at(world, 1).await;
+        for role in Role::ALL {
+            let things = Things::at(world, 0).await;
+            let by = fleet.first().with(role);
+            for act in things.acts() {
+                let (word, allowed) = (act.as_str(), may(role, &act));
+                let answer = fleet
+                    .act(by, act.clone())
+                    .await
+                    .map_err(|e| e.refusal().code());
+                // Allowed is not yet possible: another rule may stand in the way.
+                let permitted = answer != Err(Code::NotPermitted);
+                assert_eq!(permitted, allowed, "{role} {word} {act:?}");
+            }
+            for act in far.acts() {
+                let wanted = if may(role, &act)
+                    || matches!((role, &act), (Role::Staff, Act::EndSession { .. }))
+                {
+                    elsewhere(&act)
+                } else {
+                    Some(Code::NotPermitted)
+                };
+                let answer = fleet.act(by, act.clone()).await.err();
+                let answer = answer.map(|error| error.refusal().code());
+                assert_eq!(answer, wanted, "{role} elsewhere {act:?}");
+            }
+        }
+        // Nothing has happened to the other site's things.
+        for target in far.targets() {
+            assert!(world.standing(&target).await.is_empty());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+pub(crate) async fn every_role_asks_exactly_what_the_table_says_and_about_its_own_site_alone() {
+    on_each_engine(async |world| {
+        let fleet = &world.fleet;
+        let (own, far) = (Things::at(world, 0).await, Things::at(world, 1).await);
+        for role in Role::ALL {
+            let reader = fleet.reader(fleet.first().with(role)).await.unwrap();
+            for question in [
+                Question::Laptops,
+                Question::Keys,
+                Question::Sessions,
+                Question::Orders {
+                    device: own.laptop.device,
+                },
+                Question::Record { before: None },
+            ] {
+                let answer = fleet.ask(&reader, question.clone()).await;
+                if !may_ask(role, &question) {
+                    assert_eq!(refused(answer), Code::NotPermitted, "{role} {question:?}");
+                    continue;
+                }
+                let answer = serde_json::to_string(&answer.unwrap()).unwrap();
+                let theirs = [
+                    far.laptop.device.to_string(),
+                    far.laptop.asset.to_string(),
+                    far.person.key().to_string(),
+                    far.session.to_string(),
+                ];
+                for secret in theirs {
+                    assert!(!answer.contains(&secret), "{role} {question:?}");
+                }
+            }
+            let question = Question::Orders {
+                device: far.laptop.device,
+            };
+            let wanted = if may_ask(role, &question) {
+                Code::NotFound
+            } else {
+                Code::NotPermitted
+            };
+            assert_eq!(
+                refused(fleet.ask(&reader, question).await),
+                wanted,
+                "{role}"
+            );
+        }
+    })
+    .await;
+}
+
+/// Everybody who could sign something.
+struct Signers<'a> {
+    laptop: &'a SigningKey,
+    registrar: &'a SigningKey,
+    staff: &'a SigningKey,
+    officer: &'a SigningKey,
+    reader: &'a SigningKey,
+    nobody: SigningKey,
+}
+
+impl Signers<'_> {
+    fn all(&self) -> [(&'static str, Who, &SigningKey); 6] {
+        [
+            ("a laptop", Who::Laptop, self.laptop),
+            ("a registrar", Who::Registrar, self.registrar),
+            ("staff", Who::Person, self.staff),
+            ("an officer", Who::Person, self.officer),
+            ("a reader", Who::Reader, self.reader),
+            ("nobody", Who::Anyone, &self.nobody),
+        ]
+    }
+}
+
+/// The body of a route around an honest message that `key` signs; `None` where nothing is signed.
+pub(crate) fn body(
+    world: &World,
+    things: &Things,
+    route: Route,
+    key: &SigningKey,
+) -> Option<Vec<u8>> {
+    fn sealed<T: Message>(message: &T, key: &SigningKey) -> Vec<u8> {
+        serde_json::to_vec(&Sealed::new(signed(message, key))).unwrap()
+    }
+    fn signed<T: Message>(message: &T, key: &SigningKey) -> Jws<T> {
+        jws::sign(message, key).unwrap()
+    }
+    let (fleet, people, laptop) = (&world.fleet, world.fleet.first(), &things.laptop);
+    let site = fleet.installation.site(&people.site);
+    let lead = &people.leads[0];
+    let (enrolment, nonce) = fleet.enrolment();
+    let registration = wardkey_schemas::ids::RegistrationId::from_random([1; 16]);
+    let body = match route {
+        Route::OpenLaptop => {
+            let fresh = fleet.new_laptop(&people.site, EkKind::P256);
+            let hello = fresh.hello(&fleet.installation.tpm_maker, lead);
+            sealed(&site.open_laptop(enrolment, nonce, hello), key)
+        }
+        Route::OpenKey => {
+            let hello = new_holder(Role::Staff, lead);
+            sealed(&site.open_key(enrolment, nonce, hello), key)
+        }
+        Route::ReportIssued => sealed(&site.report(registration, &[]), key),
+        Route::Challenge => {
+            let (purpose, room) = (Purpose::Activate, RoomChoice::New);
+            let request = laptop.challenge_request(&people.staff, purpose, room);
+            sealed(&request, key)
+        }
+        Route::EndVisit => sealed(&laptop.end(things.session, EndReason::Staff), key),
+        Route::Poll => sealed(&laptop.status(OrderSeq::NONE), key),
+        Route::Receipt => {
+            let order = wardkey_schemas::order::Order {
+                order: wardkey_schemas::ids::OrderId::from_random([1; 16]),
+                seq: OrderSeq::new(1),
+                device: laptop.device,
+                device_key: Thumbprint::new([1; 32]),
+                generation: laptop.generation,
+                command: wardkey_schemas::order::Command::EndSession {
+                    session: things.session,
+                },
+                server_time: wardkey_fleet::now(),
+            };
+            let receipt = laptop.receipt(&signed(&order, key), &order, OrderResult::Stopped);
+            sealed(&receipt, key)
+        }
+        Route::Act => {
+            let act = Act::OpenReader {
+                reader_key: *lead.token.key.public(),
+                lasts: Seconds::new(60),
+            };
+            let action = people.staff.action(nonce, act);
+            let act = wardkey_schemas::order::SignedAct {
+                action: signed(&action, key),
+                certificate: people.staff.certificate.clone(),
+            };
+            serde_json::to_vec(&act).unwrap()
+        }
+        Route::Ask => {
+            let query = Query {
+                reader: things.reader.id,
+                counter: 1,
+                question: Question::Laptops,
+            };
+            sealed(&query, key)
+        }
+        // A charter is signed at the root, and whoever shows it may show it.
+        Route::WelcomeSite => {
+            let charter = fleet.installation.charter(&people.site, Vec::new());
+            let charter = signed(&charter, key);
+            serde_json::to_vec(&SiteHello { charter }).unwrap()
+        }
+        // The bodies of these belong to what came before them; the swap matrix has them.
+        Route::AnnounceLaptop
+        | Route::AnnounceKey
+        | Route::Activate
+        | Route::Renew
+        // Nothing is signed here.
+        | Route::Bundle
+        | Route::ServiceKeys
+        | Route::Link
+        | Route::ChallengePerson
+        | Route::Health
+        | Route::Ready
+        | Route::Metrics => return None,
+    };
+    Some(body)
+}
+
+#[tokio::test]
+pub(crate) async fn every_route_believes_those_for_whom_it_is_there_and_nobody_else() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let things = Things::at(world, 0).await;
+        let (_, seed) = fleet.fresh();
+        let signers = Signers {
+            laptop: &things.laptop.chip.device,
+            registrar: &fleet.installation.site(&people.site).key,
+            staff: &people.staff.token.key,
+            officer: &people.officer.token.key,
+            reader: &things.reader.key,
+            nobody: seed.key("nobody"),
+        };
+        for route in Route::ALL {
+            for (who, caller, key) in signers.all() {
+                let Some(body) = body(world, &things, *route, key) else {
+                    continue;
+                };
+                assert_eq!(route.method(), Method::POST);
+                let said = fleet.caller.post(route.path(), body).await.unwrap();
+                let code = said.problem().map(|problem| problem.code);
+                let unknown = match route.caller() {
+                    Who::Laptop => Code::DeviceUnknown,
+                    Who::Registrar | Who::Reader | Who::Person => Code::SignerUnknown,
+                    // What is shown here is signed at the root or not at all.
+                    Who::Anyone | Who::Operations => Code::CharterInvalid,
+                };
+                let known = caller == route.caller() && who != "an officer" && who != "nobody";
+                if known {
+                    assert_ne!(code, Some(unknown), "{route:?} {who}");
+                } else {
+                    assert_eq!(code, Some(unknown), "{route:?} {who}");
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+pub(crate) async fn each_listener_has_its_own_routes_and_nothing_beside_them() {
+    on_each_engine(async |world| {
+        for route in Route::ALL {
+            let (here, there) = match route.caller() {
+                Who::Operations => (world.keyd.ops(), world.keyd.caller()),
+                Who::Anyone | Who::Laptop | Who::Registrar | Who::Person | Who::Reader => {
+                    (world.keyd.caller(), world.keyd.ops())
+                }
+            };
+            let (path, method) = (route.path(), route.method());
+            let said = there.send(method.clone(), path, None, Vec::new()).await;
+            let problem = said.unwrap().problem().unwrap();
+            assert_eq!(problem.code, Code::RouteUnknown, "{route:?} elsewhere");
+            let said = here
+                .send(method.clone(), path, None, Vec::new())
+                .await
+                .unwrap();
+            let code = said.problem().map(|problem| problem.code);
+            assert_ne!(code, Some(Code::RouteUnknown), "{route:?}");
+            for other in [Method::DELETE, Method::PUT, Method::PATCH, Method::TRACE] {
+                let said = here.send(other.clone(), path, None, Vec::new()).await;
+                let problem = said.unwrap().problem().unwrap();
+                assert_eq!(problem.code, Code::RouteUnknown, "{other} {route:?}");
+            }
+            for near in ["/", "//", "?x=1/", "/..;/metrics"] {
+                let path = format!("{path}{near}");
+                let said = here.send(method.clone(), &path, None, Vec::new()).await;
+                let code = said.unwrap().problem().map(|problem| problem.code);
+                let same = near.starts_with('?');
+                assert_eq!(code == Some(Code::RouteUnknown), !same, "{path}");
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,11 @@
+//! Every way in which keyd says no.
+
+mod evidence;
+mod keys;
+mod laptops;
+mod people;
+mod standing;
+mod table;
+mod visits;
+
+pub(crate) use self::standing::{lift, stop};

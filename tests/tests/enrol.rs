@@ -380,6 +380,17 @@ fn the_doctor_tells_what_is_wrong_with_a_laptop_and_what_is_not() {
         "a test installation"
     );
 
+    // The security key alone, without a service: the same findings.
+    let key = laptop.agent(&["key", "--json"]).unwrap();
+    assert_eq!(key.code(), 0, "{}", key.out);
+    let about = key.json().as_array().unwrap().clone();
+    for what in ["security key", "PIN", "security key's certificate"] {
+        assert_eq!(health(&about, what), "good", "{what}: {}", key.out);
+    }
+    laptop.unplug(&lead).unwrap();
+    let none = laptop.agent(&["key", "--json"]).unwrap();
+    assert_eq!(none.code(), 6, "{}", none.out);
+
     // A TPM with other registers, a laptop without services: each is said, with its remedy.
     site.world.kill_keyd().unwrap();
     let tpm = Tpm::open(&laptop.tpm().address()).unwrap();

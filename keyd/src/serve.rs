@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -113,12 +113,14 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     ));
     tasks.push(tokio::spawn(ops.serve(ops_router, until(stopped))));
 
+    // Whoever reads `ready` may send a signal at once.
+    let signals = Signals::install()?;
     tracing::info!(%address, ops = %ops_address, database = store.engine(), "keyd is running");
     let mut out = std::io::stdout();
     writeln!(out, "ready address={address} ops={ops_address}")?;
     out.flush()?;
 
-    asked_to_stop().await?;
+    signals.asked_to_stop().await;
     tracing::info!("keyd stops: requests finish, links are closed");
     stop.send_replace(true);
     app.hub.close_all();
@@ -161,14 +163,26 @@ fn recorder() -> PrometheusHandle {
     handle
 }
 
-async fn asked_to_stop() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask the service to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn asked_to_stop(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// What is looked after now and then.

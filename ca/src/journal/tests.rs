@@ -1,3 +1,5 @@
+//! The journal: what is written is read back, happens once, and stays.
+
 use wardkey_schemas::bytes::{Bytes, Sha256};
 use wardkey_schemas::ids::{DeviceId, EnrolmentId, Generation, PersonId, RegistrationId};
 use wardkey_schemas::jws::{self, Jws};

@@ -1,4 +1,5 @@
-//! What people do, signed with the 9c key on their security key (architecture §6.9).
+//! What people do, signed with the 9c key on their security key. Who may do what stands in
+//! `docs/states.md`.
 //!
 //! keyd hands out a nonce ([`ActionChallenge`]); the person signs the exact act with it; keyd takes
 //! each nonce once.

@@ -1,4 +1,5 @@
-//! Activating a visit (blueprint P4 and P5): what the staff member signs and what the laptop sends.
+//! Activating a visit (`docs/walkthroughs/activation.md`): what the staff member signs and what the
+//! laptop sends.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

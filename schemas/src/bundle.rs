@@ -1,4 +1,5 @@
-//! Whom to trust: the trust bundle, the site charter, and keyd's function keys (architecture §5).
+//! Whom to trust: the trust bundle, the site charter, and keyd's function keys
+//! (`docs/trust/index.md`).
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Asking for a challenge (blueprint P4): the laptop names what it wants, keyd answers with a nonce.
+//! Asking for a challenge (`docs/walkthroughs/activation.md`): the laptop names what it
+//! wants, keyd answers with a nonce.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! A signed no from keyd to a laptop: *stop* or *not now* (architecture §6.4).
+//! A signed no from keyd to a laptop: *stop* or *not now* (`docs/protocol/problems.md`).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

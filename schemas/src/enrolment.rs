@@ -1,4 +1,4 @@
-//! Enrolling a laptop (architecture §5, blueprint P3): what agent and ca say to each other, and what
+//! Enrolling a laptop (`docs/walkthroughs/laptop.md`): what agent and ca say to each other, and what
 //! the team lead signs.
 //!
 //! agent → ca [`LaptopHello`]; ca → agent [`LaptopChallenge`]; agent → ca [`CompleteLaptop`], whose

@@ -1,5 +1,5 @@
-//! Enrolling a security key (architecture §5, blueprint P2): what the enrolment program and ca say
-//! to each other, what the new key signs, and what the lead signs.
+//! Enrolling a security key (`docs/walkthroughs/key.md`): what the enrolment program and ca say to
+//! each other, what the new key signs, and what the lead signs.
 //!
 //! program → ca [`KeyHello`]; ca → program [`KeyChallenge`]; program → ca [`CompleteKey`]; ca →
 //! program [`KeyEnrolled`].

@@ -1,7 +1,7 @@
 //! The lease: how long this laptop may run its video stack (RFC 7519 with claims of RFC 9711).
 //!
 //! A lease says how long, not until when: it has no `exp`. The gate counts from the moment at which
-//! it made the nonce that the lease carries back (architecture §6.1 and §6.3).
+//! it made the nonce that the lease carries back (`docs/gate.md`).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

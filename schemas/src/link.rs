@@ -1,4 +1,4 @@
-//! The link: how orders reach a laptop at once (architecture §6.12).
+//! The link: how orders reach a laptop at once (`docs/protocol/link.md`).
 //!
 //! keyd → laptop [`LinkChallenge`]; laptop → keyd [`LinkHello`]; then keyd sends [`Frame`]s: orders,
 //! and heartbeats that prove the link alive, since proxies answer pings too.

@@ -1,4 +1,4 @@
-//! Holds, orders and receipts (architecture §6.6 to §6.11, blueprint P9).
+//! Holds, orders and receipts (`docs/states.md`, `docs/walkthroughs/stop.md`).
 //!
 //! A stop adds a [`Hold`]; an object is stopped while any hold stands; a resume names the holds it
 //! lifts. An [`Order`] carries that to one laptop, and [`OrderReceipt`] is the laptop's word back.

@@ -1,4 +1,4 @@
-//! What ca tells keyd before it signs, and what keyd answers (architecture §5, steps 1 to 4).
+//! What ca tells keyd before it signs, and what keyd answers (`docs/walkthroughs/laptop.md`).
 //!
 //! Every message from ca is signed by the site's registrar key, every answer by keyd. The site is
 //! the registrar's, by its charter; a site named in a body only has to agree.

@@ -1,4 +1,4 @@
-//! Renewing a lease (blueprint P6).
+//! Renewing a lease (`docs/walkthroughs/renewal.md`).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! The end of a visit (blueprint P8).
+//! The end of a visit.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a person did, by their signature (architecture §6.9).
+//! What a person did, by their signature.
 
 use wardkey_schemas::Refusal;
 use wardkey_schemas::action::Action;

@@ -1,4 +1,4 @@
-//! Certificates that a site's authority is about to sign (architecture §5, step 4).
+//! Certificates that a site's authority is about to sign.
 //!
 //! keyd judges them before there is a signature, so that nothing is issued in silence and nothing
 //! unusual is issued at all. What comes out is not a proof that a certificate exists, only that this

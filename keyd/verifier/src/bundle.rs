@@ -1,4 +1,4 @@
-//! From the pinned hash of a root to everything else that is trusted (architecture §5).
+//! From the pinned hash of a root to everything else that is trusted (`docs/trust/index.md`).
 //!
 //! # Invariants
 //!

@@ -1,4 +1,5 @@
-//! The charter of a site: who speaks for its authority, and its first people (architecture §5).
+//! The charter of a site: who speaks for its authority, and its first people
+//! (`docs/decisions/0007-first-keys.md`).
 
 use wardkey_schemas::bundle::{FirstKey, SiteCharter};
 use wardkey_schemas::bytes::Sha256;

@@ -1,5 +1,4 @@
-//! Endorsement keys: is there a genuine TPM behind this key (TCG EK Credential Profile for TPM 2.0;
-//! blueprint §9.2)?
+//! Endorsement keys: is there a genuine TPM behind this key (TCG EK Credential Profile for TPM 2.0)?
 //!
 //! The maker puts the endorsement key into the chip and certifies it. Makers' certificates break many
 //! rules of RFC 5280 that strict validators enforce, so the path is walked explicitly and each rule

@@ -1,4 +1,4 @@
-//! What a gate asks before it opens, and before it stays open (architecture §6.1 to §6.4).
+//! What a gate asks before it opens, and before it stays open (`docs/gate.md`).
 //!
 //! A broken keyd cannot open cameras: [`verify_opening`] wants the lease **and** the signature of a
 //! member of staff of this site over this laptop, this room and a nonce of this gate. A renewal

@@ -1,5 +1,5 @@
-//! Who may lift which hold: one rule, for keyd's decision and for the gate's (architecture §6.6,
-//! §6.8; blueprint §7.2). Killing is easy, enabling is hard.
+//! Who may lift which hold: one rule, for keyd's decision and for the gate's (`docs/states.md`).
+//! Killing is easy, enabling is hard.
 
 use wardkey_schemas::ids::PersonId;
 use wardkey_schemas::key::Thumbprint;

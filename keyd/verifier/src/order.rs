@@ -1,4 +1,4 @@
-//! What a laptop obeys (architecture §6.6 to §6.8).
+//! What a laptop obeys (`docs/gate.md`, *The latch*).
 //!
 //! A stop needs keyd's signature and nothing more, whatever the order before it was. A resume needs
 //! the people: each hold that it lifts must stand, and the acts in it must be signed by people whose

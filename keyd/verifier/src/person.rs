@@ -71,7 +71,7 @@ impl VerifiedPerson {
         }
     }
 
-    /// Verifies that the person may open a visit: staff and leads may (blueprint §1.1).
+    /// Verifies that the person may open a visit: staff and leads may.
     ///
     /// # Errors
     ///

@@ -3,8 +3,8 @@
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::names::Firmware;
 
-/// SHA-256 of the certificates of Yubico's authorities for PIV attestation, in hexadecimal
-/// (blueprint §11.1). The pre-2018 issue of the old root and the preview authorities are left out.
+/// SHA-256 of the certificates of Yubico's authorities for PIV attestation, in hexadecimal. The
+/// pre-2018 issue of the old root and the preview authorities are left out.
 const YUBICO: [&str; 7] = [
     // Yubico PIV Root CA Serial 263751, the 2018 issue.
     "63ece914e54dd87915f34033c85af4c0696ba1512f8add66ced738331207b546",

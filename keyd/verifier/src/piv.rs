@@ -1,5 +1,4 @@
-//! Security keys: the attestation of a YubiKey's PIV key (Yubico, *PIV attestation*; blueprint
-//! §11.1).
+//! Security keys: the attestation of a YubiKey's PIV key (Yubico, *PIV attestation*).
 //!
 //! The token signs a certificate about one of its keys, the *leaf*, with its attestation key, whose
 //! certificate lies in slot F9. From there the maker's authorities lead to a pinned root. The maker's

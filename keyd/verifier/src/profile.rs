@@ -1,4 +1,4 @@
-//! The strict profile of our own certificates (blueprint §4.3).
+//! The strict profile of our own certificates (`docs/trust/certificates.md`).
 //!
 //! Everything that a profile fixes is fixed byte for byte: the subject, and the value and
 //! criticality of every extension. A certificate has exactly the extensions of its profile; one

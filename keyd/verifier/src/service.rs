@@ -1,4 +1,4 @@
-//! keyd's own keys: which of them may sign what (architecture §5).
+//! keyd's own keys: which of them may sign what (`docs/trust/index.md`).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Opening a visit: this laptop, this boot, this person, this room, now (blueprint P4 and P5).
+//! Opening a visit: this laptop, this boot, this person, this room, now. The checks, in their order,
+//! stand in `docs/protocol/checks.md`.
 
 use wardkey_schemas::activation::{Activation, ActivationRequest};
 use wardkey_schemas::binding::ActivationBinding;

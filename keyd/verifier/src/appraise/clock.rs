@@ -1,4 +1,4 @@
-//! What a TPM's clock may do between two statements (TPM 2.0 Library, Part 1 §36; blueprint §8.1).
+//! What a TPM's clock may do between two statements (TPM 2.0 Library, Part 1 §36).
 //!
 //! | | clock | resetCount | restartCount |
 //! |---|---|---|---|

@@ -1,5 +1,5 @@
 //! Enrolling a security key: genuine hardware, here and working, vouched for by the right person
-//! (architecture §5, blueprint P2).
+//! (`docs/protocol/checks.md`).
 
 use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::ids::{CharterId, EnrolmentId, PersonId, RegistrationId};

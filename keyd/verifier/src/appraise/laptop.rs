@@ -1,4 +1,4 @@
-//! Enrolling a laptop: this TPM, this boot, this lead's consent (architecture §5, blueprint P3).
+//! Enrolling a laptop: this TPM, this boot, this lead's consent (`docs/protocol/checks.md`).
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Renewing a lease: the same laptop, the same start, time passing as it does here (blueprint P6).
+//! Renewing a lease: the same laptop, the same start, time passing as it does here
+//! (`docs/protocol/checks.md`).
 
 use wardkey_schemas::binding::RenewalBinding;
 use wardkey_schemas::bytes::Nonce;

@@ -1,5 +1,5 @@
 //! The public area of an endorsement key: one of the TCG's templates or nothing (EK Credential
-//! Profile, Annex B; blueprint §11.4).
+//! Profile, Annex B).
 
 use wardkey_schemas::{Code, Refusal};
 

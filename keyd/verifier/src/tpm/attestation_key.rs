@@ -1,4 +1,4 @@
-//! The attestation key: what it must be, and the proof of how it was made (blueprint §9.3).
+//! The attestation key: what it must be, and the proof of how it was made.
 //!
 //! The proof is `TPM2_CertifyCreation` of the key by itself. On its own it only shows that the four
 //! parts belong together; that they come from the TPM with the endorsement key is shown afterwards,

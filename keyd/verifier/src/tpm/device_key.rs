@@ -1,5 +1,5 @@
 //! The laptop's device key: what it must be, and its certification by the attestation key
-//! (blueprint §9.3, `TPM2_Certify`).
+//! (`TPM2_Certify`).
 
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::evidence::Attestation;

@@ -1,4 +1,4 @@
-//! The quote: what started on this laptop, said now and for this request (blueprint §9.4).
+//! The quote: what started on this laptop, said now and for this request.
 
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::evidence::{PcrValue, Quote};

@@ -1,4 +1,4 @@
-//! The TPM's own time stamp, `TPM2_GetTime`: cheap proof that this TPM still runs (blueprint P6).
+//! The TPM's own time stamp, `TPM2_GetTime`: cheap proof that this TPM still runs.
 
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::evidence::Attestation;

@@ -31,7 +31,7 @@ const LEAD: Role = Role::Lead;
 const OFFICER: Role = Role::SecurityOfficer;
 
 #[test]
-fn the_table_is_that_of_the_blueprint() {
+fn the_table_is_the_one_in_the_book() {
     use Weight::{Alone, None, WithAnotherRole};
     let weights = |class, by| Role::ALL.map(|role| weight(class, by, role));
     // Columns: staff, lead, security officer, auditor.

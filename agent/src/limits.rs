@@ -12,7 +12,7 @@ use wardkey_schemas::time::Seconds;
 )]
 pub const STATE_FILE_BYTES: u64 = (wire::BUNDLE_BYTES as u64) + 512 * 1024;
 
-/// How long a PIN may stay in memory, for a touch that comes late (architecture §5).
+/// How long a PIN may stay in memory, for a touch that comes late.
 pub const PIN_KEPT: Seconds = Seconds::new(120);
 
 /// How long the agent waits for somebody to type a PIN.
@@ -31,7 +31,7 @@ pub const RENEWAL_ANSWER: Duration = Duration::from_secs(10);
 /// The longest pause between two tries of a renewal: what it may cost at most after an outage.
 pub const RENEWAL_PAUSE: u64 = 15_000;
 
-/// How often a laptop without a link asks whether there are orders (blueprint §0).
+/// How often a laptop without a link asks whether there are orders.
 pub const POLL_EVERY: u64 = 20_000;
 
 /// How often one with a link asks all the same: for its state, and a newer bundle.

@@ -1,4 +1,4 @@
-//! What the person at the laptop reads (blueprint §14.2): one heading and what to do.
+//! What the person at the laptop reads: one heading and what to do.
 //!
 //! Plain words: *security key*, *visit*, *room*; nothing that names the machinery. A patient may see
 //! every one of these texts.

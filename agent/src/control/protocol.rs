@@ -74,7 +74,7 @@ pub enum Request {
     Reload {},
 }
 
-/// Where the laptop stands (blueprint P7).
+/// Where the laptop stands.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {

@@ -1,4 +1,4 @@
-//! Enrolling this laptop, with a team lead beside it (architecture §5, *Laptop*).
+//! Enrolling this laptop, with a team lead beside it (`docs/walkthroughs/laptop.md`).
 //!
 //! A program of its own, which needs no running agent. The TPM proves that its keys are in one chip,
 //! the lead signs with PIN and touch, the site's authority certifies, and the laptop waits to be

@@ -1,4 +1,4 @@
-//! From the security key to the open gate (blueprint P4 and P5): one attempt at a time.
+//! From the security key to the open gate (`docs/walkthroughs/activation.md`): one attempt at a time.
 //!
 //! ```text
 //! Reading ► Pin ► ShowingPin ► Nonce ► Challenge ► Quote ► Touch ► Request ► Opening

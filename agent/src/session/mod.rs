@@ -1,7 +1,7 @@
 //! What the laptop does: one state machine that knows no clock, no socket and no randomness.
 //!
 //! [`Session::step`] is told what happened ([`Input`]) and answers what is to be done ([`Action`]).
-//! The states are those of blueprint P7:
+//! The states:
 //!
 //! ```text
 //! LOCKED ─key in─► KEY IN ─activate─► PIN ─► TOUCH ─► CHECKING ─gate open─► IN ROOM

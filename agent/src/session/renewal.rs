@@ -1,4 +1,5 @@
-//! Keeping the gate open (blueprint P6): one renewal after the other, as long as the visit lasts.
+//! Keeping the gate open (`docs/walkthroughs/renewal.md`): one renewal after the other, as long as
+//! the visit lasts.
 //!
 //! ```text
 //! Due ─► Nonce ─► Making ─► Sent ─► Keeping ─► Due

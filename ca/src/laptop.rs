@@ -1,5 +1,5 @@
-//! Enrolling a laptop (architecture §5): judged here from the evidence, whatever keyd says, and
-//! announced to keyd before it is signed.
+//! Enrolling a laptop (`docs/walkthroughs/laptop.md`): judged here from the evidence, whatever keyd
+//! says, and announced to keyd before it is signed.
 
 use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::enrolment::{

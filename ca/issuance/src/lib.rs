@@ -16,8 +16,8 @@
 //!
 //! # Where to start
 //!
-//! [`Profile`] lists the kinds of certificate (blueprint §4.3), [`prepare`] makes one ready, and
-//! [`sign`] has it signed.
+//! [`Profile`] lists the kinds of certificate (`docs/trust/certificates.md`), [`prepare`] makes one
+//! ready, and [`sign`] has it signed.
 
 mod authority_key;
 mod error;

@@ -1,4 +1,4 @@
-//! The kinds of certificate, and what each of them says (blueprint §4.3).
+//! The kinds of certificate, and what each of them says (`docs/trust/certificates.md`).
 
 use wardkey_schemas::bundle::Function;
 use wardkey_schemas::ids::{DeviceId, PersonId};

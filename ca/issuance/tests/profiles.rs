@@ -1,4 +1,5 @@
-//! Every profile, parsed back by other hands and compared field by field with blueprint §4.3.
+//! Every profile, parsed back by other hands and compared field by field with
+//! `docs/trust/certificates.md`.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -239,7 +240,7 @@ fn check(der: &[u8], issuer: &[u8], point: &[u8], expected: &Expected, installat
         expected.common_name
     );
 
-    // RFC 5280 §4.1.2.2: positive, at most 20 octets; blueprint: 64 random bits or more.
+    // RFC 5280 §4.1.2.2: positive, at most 20 octets; ours are 128 bits.
     let serial = certificate.raw_serial();
     assert_eq!(serial.len(), 16);
     assert_eq!(serial[0] & 0xc0, 0x40);

@@ -1,5 +1,5 @@
-//! The root ceremony (architecture §2): one machine that is never on a network, one folder, several
-//! people who watch.
+//! The root ceremony (`docs/walkthroughs/site.md`): one machine that is never on a network, one
+//! folder, several people who watch.
 //!
 //! # Invariants
 //!

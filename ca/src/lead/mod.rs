@@ -1,5 +1,5 @@
 //! The first people of a site, in person: a lead or security officer whose key nobody there can vouch
-//! for yet, so the site's charter does (architecture §5, blueprint P1).
+//! for yet, so the site's charter does (`docs/decisions/0007-first-keys.md`).
 //!
 //! One run of one program makes the key in the token that is plugged in, waits until the root ceremony
 //! has named that key in a charter, has it certified by this very authority, and writes the

@@ -1,5 +1,4 @@
-//! What the program tells the shell that called it (blueprint §14.4): the one place where an end
-//! becomes a number.
+//! What the program tells the shell that called it: the one place where an end becomes a number.
 
 use std::process::ExitCode;
 

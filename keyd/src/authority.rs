@@ -1,4 +1,4 @@
-//! Who may do what: one table of role by act (blueprint §7.2).
+//! Who may do what: one table of role by act (`docs/states.md`).
 //!
 //! | act | staff | lead | security officer | auditor |
 //! |---|---|---|---|---|

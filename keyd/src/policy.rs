@@ -1,4 +1,5 @@
-//! How long things last and who must agree: the parameters of blueprint §0, within their limits.
+//! How long things last and who must agree: each parameter within its limits
+//! (`docs/operations/settings.md`).
 
 use serde::Deserialize;
 use wardkey_schemas::time::Seconds;

@@ -1,5 +1,4 @@
-//! The laptop's signed word that it has acted on an order: the only proof of delivery there is
-//! (architecture §6.11).
+//! The laptop's signed word that it has acted on an order: the only proof of delivery there is.
 
 use wardkey_edge::problem::No;
 use wardkey_schemas::bytes::Sha256;

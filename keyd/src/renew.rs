@@ -1,4 +1,5 @@
-//! Renewal (blueprint P6): the same bytes get the same answer, anything else must be the next.
+//! Renewal (`docs/walkthroughs/renewal.md`): the same bytes get the same answer, anything else must
+//! be the next.
 
 use wardkey_edge::problem::No;
 use wardkey_schemas::action::Target;

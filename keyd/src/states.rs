@@ -1,4 +1,4 @@
-//! The drawn arrows: along which laptops and keys move (blueprint §7.1).
+//! The drawn arrows: along which laptops and keys move (`docs/states.md`).
 //!
 //! ```text
 //! announced → pending → active → quarantine → (announced again, by a new enrolment)

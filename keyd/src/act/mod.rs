@@ -1,4 +1,4 @@
-//! What people do, by a signature of their security key (architecture §6.9).
+//! What people do, by a signature of their security key.
 //!
 //! Each act is one work: it takes the nonce first, looks again at what it changes, changes it, and
 //! writes the entry. Stops go through the kill lane.

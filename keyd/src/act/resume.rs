@@ -1,5 +1,5 @@
 //! Letting something work again: lifting named holds, with a second person where the hold wants
-//! one (architecture §5 *Enable*, §6.6, §6.8).
+//! one (`docs/walkthroughs/resume.md`).
 //!
 //! The rule who may lift what is [`wardkey_verifier::lifting`]; the gate applies the same one to
 //! the approvals that the order carries.

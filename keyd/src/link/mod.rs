@@ -1,4 +1,4 @@
-//! The link: a WebSocket per laptop on which orders arrive at once (architecture §6.12, §6.13).
+//! The link: a WebSocket per laptop on which orders arrive at once (`docs/protocol/link.md`).
 //!
 //! # Invariants
 //!

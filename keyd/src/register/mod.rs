@@ -1,5 +1,5 @@
 //! Registrations: what a site's authority is about to sign is judged here again, from the same
-//! evidence, before it is signed (architecture §5, steps 1 to 4).
+//! evidence, before it is signed.
 //!
 //! A broken ca alone cannot add a laptop or a key: keyd wants the lead's signature, genuine maker
 //! evidence and its own credential proof, and it compares every certificate with what was

@@ -141,7 +141,7 @@ impl Db {
         match self {
             Self::Sqlite { write, .. } => MIGRATIONS.run(write).await?,
             Self::Postgres(pool) => {
-                // One word for byte strings in both dialects (dependencies.md §4.3).
+                // One word for byte strings in both dialects.
                 sqlx::query(
                     "do $$ begin create domain blob as bytea; \
                      exception when duplicate_object then null; end $$",

@@ -1,4 +1,4 @@
-//! The story, step by step: what a reader of the blueprint would want to see happen.
+//! The story, step by step: from a root made offline to a stopped laptop that stays shut.
 
 use std::path::Path;
 use std::process::ExitCode;

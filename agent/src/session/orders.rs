@@ -79,6 +79,11 @@ impl Session {
             let ago = |millis| Boottime::from_millis(todo.now.millis().saturating_sub(millis));
             let received_at = ago(obeyed.received_ago_ms);
             let acted_at = ago(obeyed.acted_ago_ms);
+            if !from_poll {
+                // It is not the gate alone that stands differently now: back from a loss, say, the
+                // laptop is in quarantine. The poll that brings an order says so with it.
+                self.polling.hurry(todo.now);
+            }
             return self.acknowledge(order, obeyed.result, received_at, acted_at, todo);
         }
         let refusal = refusal_of(answer, "an order that is obeyed");

@@ -44,6 +44,8 @@ pub(crate) struct Keyd {
     /// Every order, oldest first, and whether there is a receipt.
     pub(crate) orders: Vec<(Jws<Order>, OrderId, bool)>,
     pub(crate) holds: Vec<Hold>,
+    /// The laptop is back from a loss.
+    pub(crate) is_quarantined: bool,
     /// What it says to the next question about a visit, instead of what it would say.
     pub(crate) mood: Option<Verdict>,
     pub(crate) reset_count: u32,
@@ -77,7 +79,11 @@ impl Keyd {
                 &Status {
                     device: laptop.identity.device,
                     nonce: request.nonce,
-                    state: ObjectState::Active,
+                    state: if self.is_quarantined {
+                        ObjectState::Quarantine
+                    } else {
+                        ObjectState::Active
+                    },
                     holds: self.holds.clone(),
                     orders: self.unacknowledged(),
                     bundle: wardkey_schemas::bundle::BundleVersion::new(1),

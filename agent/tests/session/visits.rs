@@ -2,6 +2,7 @@
 
 use wardkey_agent::control::protocol::{State, Word};
 use wardkey_agent::session::Command;
+use wardkey_schemas::Code;
 use wardkey_schemas::order::{Command as Order, HoldClass, Mode};
 use wardkey_schemas::refusal::Verdict;
 use wardkey_schemas::role::Role;
@@ -147,6 +148,33 @@ fn a_stop_closes_latches_and_is_receipted_whether_it_comes_by_link_or_by_poll() 
         assert!(!theatre.is_open());
         theatre.check_ends();
     }
+}
+
+#[test]
+fn what_an_order_over_the_link_changed_is_on_the_screen_at_once() {
+    let mut theatre = Theatre::new();
+    theatre.heal(4);
+    assert!(theatre.view().linked);
+    let stop = hold(HoldClass::Lost, Mode::Immediate, Role::SecurityOfficer);
+    theatre.keyd.holds.push(stop);
+    theatre.order(Order::Stop { holds: vec![stop] });
+    theatre.heal(1);
+    let why = theatre.view().reason.unwrap().code();
+    assert_eq!(why, Code::DeviceLost);
+    // Found again: no stop is left, and it is enrolled anew before anybody uses it.
+    theatre.keyd.holds.clear();
+    theatre.keyd.is_quarantined = true;
+    let laptop = &theatre.stage().laptop;
+    let approvals = [&laptop.lead, &laptop.officer].map(|who| laptop.approval(&[stop.id], who));
+    theatre.order(Order::Resume {
+        holds: vec![stop.id],
+        approvals: approvals.to_vec(),
+    });
+    theatre.heal(1);
+    let view = theatre.view();
+    assert!(!view.latched, "{view:?}");
+    assert_eq!(view.state, State::Stopped);
+    assert_eq!(view.reason.unwrap().code(), Code::DeviceQuarantined);
 }
 
 #[test]

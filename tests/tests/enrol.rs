@@ -61,8 +61,9 @@ impl Site {
         let before = left_behind(laptop);
         let said = self.enrol(laptop, key);
         assert_eq!(left_behind(laptop), before, "{}", said.err);
-        let report = said.json()["error"].clone();
-        let told = (said.code(), report["code"].as_str().unwrap_or_default());
+        let report = said.json().get("error").cloned().unwrap_or_default();
+        let found = report.get("code").and_then(Value::as_str);
+        let told = (said.code(), found.unwrap_or_default());
         assert_eq!(told, (exit, code), "{}{}", said.out, said.err);
         report
     }

@@ -36,7 +36,7 @@ const AES_128_CFB: Symmetric = Symmetric::Cipher {
 /// Reads a `TPMT_PUBLIC` that follows template L-1, L-2, H-1 or H-2.
 ///
 /// Keys on P-384 and larger RSA keys have templates as well (H-3 and up), with SHA-384 and AES-256;
-/// they are refused for now.
+/// they are refused.
 pub(super) fn read(public: &[u8]) -> Result<EkKey, Refusal> {
     let public = PublicArea::parse(public)?;
     let (attributes, policy) = (public.attributes().bits(), public.auth_policy());

@@ -145,7 +145,7 @@ fn ending(situation: &Situation<'_>, zone: &TimeZone) -> (String, String) {
     let (heading, body) = match reason {
         EndReason::Stopped => (
             "This call has been stopped",
-            format!("Stopped by the security team at {at}. Take the laptop back to healthcare."),
+            format!("It was stopped at {at}. Take the laptop back to healthcare."),
         ),
         EndReason::HardEnd => (
             "The time for this visit is over",

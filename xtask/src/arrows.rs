@@ -1,4 +1,4 @@
-//! Which room of the house may know which: `docs/architecture.md`, compared with the manifests.
+//! Which room of the house may know which: `docs/house.md`, compared with the manifests.
 
 use crate::failure::{Failure, Result};
 use crate::metadata::{Dependency, Kind, Metadata, Package};

@@ -9,7 +9,10 @@ pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The head of a request, from the first byte.
 pub const HEAD: Duration = Duration::from_secs(10);
 
-/// A whole request with its answer. A body of four MiB over a slow line takes most of it.
+/// A body. Four MiB over a slow line take most of it.
+pub const BODY: Duration = Duration::from_secs(40);
+
+/// A whole request with its answer: the body, and what an answer may take.
 pub const REQUEST: Duration = Duration::from_mins(1);
 
 /// What a client waits for an answer to an ordinary request.

@@ -2,12 +2,15 @@
 
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use wardkey_schemas::{Code, Refusal};
 
+use crate::limits;
 use crate::problem::No;
 
 /// A body that is exactly a `T`, at most `MAX` bytes long.
@@ -34,9 +37,17 @@ impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for B
                 Refusal::new(Code::MessageMalformed, "another content type", wanted).into(),
             );
         }
-        let body = Limited::new(request.into_body(), MAX)
-            .collect()
+        let body = Limited::new(request.into_body(), MAX).collect();
+        let body = timeout(limits::BODY, body)
             .await
+            .map_err(|_| {
+                let wanted = format!("a whole body within {} seconds", limits::BODY.as_secs());
+                Refusal::new(
+                    Code::MessageMalformed,
+                    "a body that came too slowly",
+                    wanted,
+                )
+            })?
             .map_err(|error| {
                 if error.downcast_ref::<LengthLimitError>().is_some() {
                     Refusal::new(
@@ -102,4 +113,15 @@ pub fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
         "a working service",
     ))
     .into_response()
+}
+
+/// Lets a request go that is not answered in time: whoever asked is told so.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    if let Ok(response) = timeout(limits::REQUEST, next.run(request)).await {
+        return response;
+    }
+    tracing::error!("A request was not answered in time");
+    let wanted = format!("an answer within {} seconds", limits::REQUEST.as_secs());
+    let refusal = Refusal::new(Code::ServiceFault, "no answer in time", wanted);
+    No::from(refusal).into_response()
 }

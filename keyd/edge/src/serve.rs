@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,7 +18,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::{limits, request};
 
@@ -96,12 +95,11 @@ impl Listener {
 
     /// Serves `router` until `stop` is done; then lets requests finish for [`limits::DRAIN`].
     pub async fn serve(self, router: Router, stop: impl Future<Output = ()>) {
-        let status = StatusCode::REQUEST_TIMEOUT;
         let router = router
             .fallback(request::no_such_route)
             .method_not_allowed_fallback(request::no_such_route)
             .layer(CatchPanicLayer::custom(request::panicked))
-            .layer(TimeoutLayer::with_status_code(status, limits::REQUEST));
+            .layer(from_fn(request::in_time));
         let (stopping, stopped) = watch::channel(false);
         let places = Arc::new(Semaphore::new(usize::from(limits::CONNECTIONS)));
         let mut stop = pin!(stop);

@@ -44,5 +44,9 @@ mod refusals;
 mod repeats;
 #[path = "service/running.rs"]
 mod running;
+#[path = "service/samples.rs"]
+mod samples;
 #[path = "service/swaps/mod.rs"]
 mod swaps;
+#[path = "service/wire.rs"]
+mod wire;

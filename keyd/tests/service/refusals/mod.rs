@@ -4,6 +4,7 @@ mod evidence;
 mod keys;
 mod laptops;
 mod people;
+mod readers;
 mod standing;
 mod table;
 mod visits;

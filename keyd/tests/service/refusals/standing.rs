@@ -302,6 +302,11 @@ pub(crate) async fn a_stop_that_waits_lets_the_call_finish_and_nothing_new_start
         let visit = fleet.renew(&laptop, &visit).await.unwrap();
         let found = why_not(world, &laptop, &people.leads[0]).await;
         assert_eq!(found, Code::DeviceSuspended);
+        // To finish is not to go on for longer.
+        let longer = fleet.extend(&laptop, &people.leads[0], &visit).await;
+        assert_eq!(refused(longer), Code::DeviceSuspended);
+        let longer = fleet.extend(&laptop, &people.staff, &visit).await;
+        assert_eq!(refused(longer), Code::DeviceSuspended);
         let found = why_not(world, &other, &people.staff).await;
         assert_eq!(found, Code::KeySuspended);
         // At once means at once, also where a stop that waits stands already.
@@ -311,6 +316,32 @@ pub(crate) async fn a_stop_that_waits_lets_the_call_finish_and_nothing_new_start
         stop(world, target, HoldClass::Misuse, Mode::Immediate).await;
         let renewed = fleet.renew(&laptop, &visit).await;
         assert_eq!(refused(renewed), Code::KeySuspended);
+    })
+    .await;
+}
+
+#[tokio::test]
+pub(crate) async fn a_stop_that_waits_is_in_time_for_an_extension_that_is_under_way() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let laptop = fleet.laptop(people).await.unwrap();
+        let visit = fleet.visit(&laptop, &people.staff).await.unwrap();
+        let purpose = Purpose::Extend {
+            session: visit.lease.session,
+        };
+        let room = RoomChoice::Existing {
+            room: visit.lease.room,
+        };
+        let challenge = fleet.challenge(&laptop, &people.staff, purpose, room).await;
+        let challenge = challenge.unwrap();
+        let target = Target::Laptop {
+            device: laptop.device,
+        };
+        stop(world, target, HoldClass::Maintenance, Mode::AfterThisCall).await;
+        let draft = ActivationDraft::new(&laptop, &people.staff, &challenge, purpose);
+        let longer = fleet.activate(&draft.sign(&laptop, &people.staff)).await;
+        assert_eq!(refused(longer), Code::DeviceSuspended);
+        fleet.renew(&laptop, &visit).await.unwrap();
     })
     .await;
 }

@@ -168,7 +168,7 @@ impl StateFolder {
 
 impl Folder for StateFolder {
     fn read(&self, name: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
-        match File::open(self.path.join(name)) {
+        match open(&self.path.join(name)) {
             Ok(file) => read_at_most(file, most).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -176,12 +176,19 @@ impl Folder for StateFolder {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.path.join(name);
+        // The folder is the agent's own, and enrolling writes into it as root: an agent that was
+        // taken over must not lead root to another file by a link of this name. So what is there is
+        // removed, and the file must be new (`O_EXCL` follows no link, open(2)).
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
         let mut file = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
-            .open(self.path.join(name))?;
+            .open(path)?;
         let (user, group) = self.owner;
         // Enrolling as root must leave files that the agent can read.
         if geteuid().is_root() && user != 0 {
@@ -191,7 +198,7 @@ impl Folder for StateFolder {
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
-        File::open(self.path.join(name))?.sync_all()
+        open(&self.path.join(name))?.sync_all()
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -203,9 +210,19 @@ impl Folder for StateFolder {
     }
 }
 
+/// Opens a file for reading, refuses a symbolic link, and does not wait for a FIFO's writer: root
+/// reads here what the agent may have put here.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
+        .open(path)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 
@@ -226,6 +243,23 @@ mod tests {
             .mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_in_the_folder_leads_nobody_to_another_file() {
+        let place = tempfile::tempdir().unwrap();
+        let (own, other) = (place.path().join("own"), place.path().join("other"));
+        std::fs::create_dir(&own).unwrap();
+        std::fs::write(&other, b"3\n").unwrap();
+        for name in ["n.json", "n.json.new"] {
+            symlink(&other, own.join(name)).unwrap();
+        }
+        let folder = StateFolder::open(&own).unwrap();
+        assert!(folder.find::<u32>("n.json").is_err());
+        folder.save("n.json", &1).unwrap();
+        assert_eq!(folder.find::<u32>("n.json").unwrap(), Some(1));
+        assert_eq!(std::fs::read(&other).unwrap(), b"3\n");
+        assert!(!own.join("n.json").symlink_metadata().unwrap().is_symlink());
     }
 
     #[test]

@@ -31,6 +31,10 @@ pub const RENEWAL_ANSWER: Duration = Duration::from_secs(10);
 /// The longest pause between two tries of a renewal: what it may cost at most after an outage.
 pub const RENEWAL_PAUSE: u64 = 15_000;
 
+/// How long a signature for more time is said again when no answer comes: with the time of its
+/// challenge no longer than the shortest lease runs, so that the gate still takes what it brings.
+pub const EXTENSION_SAID: Seconds = Seconds::new(180);
+
 /// How often a laptop without a link asks whether there are orders.
 pub const POLL_EVERY: u64 = 20_000;
 

@@ -91,7 +91,8 @@ enum Stage {
         quote: Box<Quote>,
         waiting: bool,
     },
-    /// Everything is signed; a renewal is under way and goes first.
+    /// Everything is signed; a renewal is under way and goes first, or no answer came and it is said
+    /// again soon.
     Held { signed: Box<opening::Signed> },
     /// keyd judges.
     Request {
@@ -100,6 +101,7 @@ enum Stage {
         challenge_nonce: Nonce,
         activation: Jws<wardkey_schemas::activation::Activation>,
         room: RoomId,
+        signed: Box<opening::Signed>,
     },
     /// The gate opens.
     Opening { ticket: Ticket, lease: Box<Lease> },
@@ -114,6 +116,11 @@ pub(super) struct Attempt {
     staff: Option<StaffKey>,
     /// Until when the PIN may stay in memory, once it was typed.
     pin_until: Option<Boottime>,
+    /// When to say again what was signed.
+    again_at: Option<Boottime>,
+    /// How often that was said without an answer, and until when it is.
+    unanswered: u32,
+    said_until: Option<Boottime>,
     stage: Stage,
     steps: Steps,
 }
@@ -157,7 +164,8 @@ impl Attempt {
     pub(super) fn wakes_at(&self) -> Boottime {
         match self.stage {
             Stage::Pin { until, .. } => until,
-            Stage::Held { .. } | Stage::Request { .. } | Stage::Opening { .. } => Boottime::NEVER,
+            Stage::Held { .. } => self.again_at.unwrap_or(Boottime::NEVER),
+            Stage::Request { .. } | Stage::Opening { .. } => Boottime::NEVER,
             Stage::Reading { .. }
             | Stage::ShowingPin { .. }
             | Stage::Nonce { .. }

@@ -109,6 +109,14 @@ impl Session {
             return todo.refuse(caller, refusal);
         };
         visit.waiting.push(caller);
+        self.renew_soon(todo);
+    }
+
+    /// The next renewal, or what is to be said again of this one, comes now.
+    pub(super) fn renew_soon(&mut self, todo: &Todo<'_>) {
+        let Some(visit) = self.visit.as_mut().filter(|visit| !visit.is_closing()) else {
+            return;
+        };
         match &mut visit.renewal {
             Renewal::Due { at, .. } => *at = todo.now,
             Renewal::Sent { again_at, .. } => {

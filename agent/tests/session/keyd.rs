@@ -44,6 +44,8 @@ pub(crate) struct Keyd {
     /// Every order, oldest first, and whether there is a receipt.
     pub(crate) orders: Vec<(Jws<Order>, OrderId, bool)>,
     pub(crate) holds: Vec<Hold>,
+    /// A stop stands that waits for the end of the call.
+    pub(crate) finishing: bool,
     /// The laptop is back from a loss.
     pub(crate) is_quarantined: bool,
     /// What it says to the next question about a visit, instead of what it would say.
@@ -131,6 +133,10 @@ impl Keyd {
             Verdict::Stop => Refusal::new(Code::DeviceLost, "lost", "a laptop in use"),
             Verdict::NotNow => Refusal::new(Code::RateLimited, "too often", "less often"),
         };
+        self.deny_by(laptop, nonce, verdict, refusal)
+    }
+
+    fn deny_by(&self, laptop: &Laptop, nonce: Nonce, verdict: Verdict, refusal: Refusal) -> Reply {
         Reply::Denial(sign(
             laptop,
             &Denial {
@@ -151,6 +157,11 @@ impl Keyd {
     }
 
     fn challenge(&mut self, laptop: &Laptop, draft: &ChallengeDraft) -> Reply {
+        if self.finishing {
+            let found = "stopped: maintenance";
+            let refusal = Refusal::new(Code::DeviceSuspended, found, "no stop that stands");
+            return self.deny_by(laptop, draft.gate_nonce, Verdict::Stop, refusal);
+        }
         if let Some(verdict) = self.verdict() {
             return self.deny(laptop, draft.gate_nonce, verdict);
         }
@@ -186,6 +197,10 @@ impl Keyd {
             Purpose::Activate => (new_session(), 0),
             Purpose::Extend { session } => {
                 let visit = &self.visits[&session];
+                let same = visit.lease.activation == draft.activation.sha256();
+                if same && visit.answered.is_none() {
+                    return Reply::Lease(self.given.last().unwrap().clone());
+                }
                 (session, visit.lease.seq.saturating_add(1))
             }
         };

@@ -386,6 +386,13 @@ impl Theatre {
         }
     }
 
+    /// Where the request for a lease is among what is on its way.
+    pub(crate) fn place_of_activation(&self) -> Option<usize> {
+        self.pending
+            .iter()
+            .position(|pending| matches!(pending, Pending::Ask(_, Question::Activation(_))))
+    }
+
     /// Lets one thing that is on its way arrive badly, if it is a question to keyd.
     pub(crate) fn arrive_badly(&mut self, place: usize, bad: Bad) {
         let is_question =

@@ -5,6 +5,7 @@ use wardkey_agent::session::Command;
 use wardkey_schemas::Code;
 use wardkey_schemas::order::{Command as Order, HoldClass, Mode};
 use wardkey_schemas::refusal::Verdict;
+use wardkey_schemas::renewal::VisitState;
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::Seconds;
 
@@ -82,6 +83,62 @@ fn an_outage_beyond_grace_closes_the_room_and_is_told() {
     theatre.heal(30);
     assert_eq!(theatre.waiting(), 0);
     theatre.check_ends();
+}
+
+#[test]
+fn more_time_whose_answer_is_lost_is_asked_for_again_and_ends_nothing() {
+    let mut theatre = open();
+    let before = theatre.view().visit.unwrap();
+    theatre.command(Command::Extend { serial: None });
+    // Everything up to the answer that brings the lease arrives; that one is lost, three times.
+    let mut lost = 0;
+    for _ in 0..200 {
+        if lost == 3 {
+            break;
+        }
+        let given = theatre.keyd.given.len();
+        let place = theatre.place_of_activation();
+        match (theatre.pending.is_empty(), place) {
+            (_, Some(place)) => {
+                theatre.arrive_badly(place, Bad::AnswerLost);
+                lost += 1;
+                assert_eq!(theatre.keyd.given.len(), given + usize::from(lost == 1));
+            }
+            (false, None) => theatre.arrive(0),
+            (true, None) => theatre.pass(Seconds::new(1)),
+        }
+    }
+    assert_eq!(lost, 3);
+    theatre.heal(12);
+    let after = theatre.view().visit.unwrap();
+    assert_eq!(after.presence, VisitState::StaffControl, "{after:?}");
+    theatre.key_out();
+    theatre.heal(240);
+    assert!(theatre.is_open(), "the chain of renewals goes on");
+    assert!(theatre.view().visit.unwrap().seq > before.seq + 10);
+}
+
+#[test]
+fn no_more_time_for_what_was_asked_to_finish_and_no_end_either() {
+    for is_told in [true, false] {
+        let mut theatre = open();
+        let stop = hold(HoldClass::Maintenance, Mode::AfterThisCall, Role::Lead);
+        theatre.keyd.finishing = true;
+        if is_told {
+            theatre.order(Order::Stop { holds: vec![stop] });
+            theatre.heal(2);
+        }
+        theatre.command(Command::Extend { serial: None });
+        theatre.heal(20);
+        assert!(
+            theatre
+                .words
+                .iter()
+                .any(|word| matches!(word, Word::Refused(_)))
+        );
+        assert!(theatre.is_open(), "it may finish");
+        assert!(theatre.view().visit.unwrap().seq > 0, "and is renewed");
+    }
 }
 
 #[test]

@@ -51,6 +51,8 @@ impl Session {
         let goal = goal.ok_or_else(|| {
             Refusal::new(Code::StateOutOfTurn, "no running visit", "a running visit")
         });
+        // A visit that was asked to finish gets no more time.
+        let goal = goal.and_then(|goal| self.require_unlatched().map(|()| goal));
         self.begin(caller, goal, serial, todo);
     }
 
@@ -74,6 +76,9 @@ impl Session {
                     token,
                     staff: None,
                     pin_until: None,
+                    again_at: None,
+                    unanswered: 0,
+                    said_until: None,
                     stage: Stage::Reading { ticket },
                     steps: Steps::start(todo.now),
                 });

@@ -85,6 +85,12 @@ impl Session {
             }
             (Stage::Request { .. }, Reply::Lease(lease)) => self.lease_came(attempt, &lease, todo),
             (_, Reply::Denial(denial)) => self.attempt_denied(attempt, &denial, todo),
+            (Stage::Request { .. }, Reply::Weather(refusal)) => {
+                self.not_answered(attempt, refusal, todo);
+            }
+            (Stage::Request { .. }, Reply::NotAsked(refusal)) if attempt.unanswered > 0 => {
+                self.not_answered(attempt, refusal, todo);
+            }
             (_, Reply::Weather(refusal) | Reply::NotAsked(refusal)) => {
                 // The person can try again at once; a visit that keyd may have begun is superseded.
                 self.abandon(attempt, refusal, EndReason::Shutdown, todo);
@@ -131,8 +137,15 @@ impl Session {
             .and_then(|nonce| self.believe(denial, &nonce, todo));
         let denial = match denial {
             Ok(denial) => denial.into_inner(),
+            Err(refusal) if attempt.extends_now() => {
+                return self.not_answered(attempt, refusal, todo);
+            }
             Err(refusal) => return self.abandon(attempt, refusal, EndReason::Shutdown, todo),
         };
+        if denial.refusal.code() == Code::NonceUsed && attempt.unanswered > 0 {
+            // By the same signature, perhaps, whose answer is on its way to the record still.
+            return self.not_answered(attempt, denial.refusal, todo);
+        }
         self.orders_came(denial.orders, false, todo);
         let ends_the_visit = denial.verdict == Verdict::Stop
             && matches!(attempt.goal, Goal::MoreTime { .. })
@@ -140,7 +153,13 @@ impl Session {
         let code = denial.refusal.code();
         // keyd has begun nothing: it said no.
         give_up(attempt, denial.refusal, todo);
-        if ends_the_visit {
+        if !ends_the_visit {
+            return;
+        }
+        if matches!(code, Code::DeviceSuspended | Code::KeySuspended) {
+            // It may be a stop that waits for the end of this call. The renewal says which.
+            self.renew_soon(todo);
+        } else {
             self.stop_by(code, todo);
         }
     }

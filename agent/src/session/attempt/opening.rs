@@ -14,6 +14,7 @@ use wardkey_schemas::{Code, Refusal};
 
 use super::{Attempt, Goal, Stage, give_up};
 use crate::control::protocol::{StepName, Word};
+use crate::limits;
 use crate::outbox::{Fact, Item};
 use crate::session::gate::{GateQuestion, refusal_of};
 use crate::session::visit::Visit;
@@ -79,34 +80,61 @@ impl Session {
             .visit
             .as_ref()
             .is_none_or(|visit| visit.renewal.is_idle());
-        let is_held =
-            |attempt: &mut Attempt| is_free && matches!(attempt.stage, Stage::Held { .. });
+        if let Some(attempt) = &mut self.attempt {
+            attempt.again_at.take_if(|at| *at <= todo.now);
+        }
+        let is_held = |attempt: &mut Attempt| {
+            let is_due = is_free && attempt.again_at.is_none();
+            is_due && matches!(attempt.stage, Stage::Held { .. })
+        };
         let Some(mut attempt) = self.attempt.take_if(is_held) else {
             return;
         };
         let Stage::Held { signed } = attempt.stage else {
             return;
         };
-        let Signed {
-            challenge,
-            quote,
-            activation,
-        } = *signed;
+        let challenge = &signed.challenge;
         let draft = ActivationDraft {
             challenge: challenge.challenge,
             nonce: challenge.nonce,
-            activation: activation.clone(),
-            quote: *quote,
+            activation: signed.activation.clone(),
+            quote: (*signed.quote).clone(),
             with_event_log: challenge.event_log_wanted,
         };
         let ticket = self.ask(Question::Activation(Box::new(draft)), todo);
+        let said_until = todo.now.plus(limits::EXTENSION_SAID);
+        attempt.said_until.get_or_insert(said_until);
         attempt.stage = Stage::Request {
             ticket,
             gate_nonce: challenge.gate_nonce,
             challenge_nonce: challenge.nonce,
-            activation,
+            activation: signed.activation.clone(),
             room: challenge.room,
+            signed,
         };
+        self.attempt = Some(attempt);
+    }
+
+    /// No answer that is signed came. keyd may have given more time all the same, and then its chain
+    /// of renewals goes on from that lease alone: so the same signature is said again, and keyd
+    /// gives the same lease for it. A new visit is not, because the next try takes its place.
+    pub(super) fn not_answered(
+        &mut self,
+        mut attempt: Attempt,
+        refusal: Refusal,
+        todo: &mut Todo<'_>,
+    ) {
+        let is_in_time = attempt.said_until.is_some_and(|until| todo.now < until);
+        if !(is_in_time && attempt.extends_now()) {
+            return self.abandon(attempt, refusal, EndReason::Shutdown, todo);
+        }
+        let Stage::Request { signed, .. } = attempt.stage else {
+            return;
+        };
+        tracing::warn!(refusal.code = %refusal.code(), %refusal, "No answer; it is said again");
+        attempt.again_at = Some(todo.pause(attempt.unanswered, limits::RENEWAL_PAUSE));
+        attempt.unanswered = attempt.unanswered.saturating_add(1);
+        attempt.stage = Stage::Held { signed };
         self.attempt = Some(attempt);
     }
 
@@ -120,7 +148,7 @@ impl Session {
         let staff = attempt.staff().map(|staff| staff.certificate.clone());
         let (lease, staff_certificate) = match lease.and_then(|lease| Ok((lease, staff?))) {
             Ok(both) => both,
-            Err(refusal) => return self.abandon(attempt, refusal, EndReason::Shutdown, todo),
+            Err(refusal) => return self.not_answered(attempt, refusal, todo),
         };
         let Stage::Request { activation, .. } = attempt.stage else {
             return;

@@ -1,0 +1,15 @@
+//! The running agent with the shipped gate, key service and authority, on virtual hardware: visits,
+//! everything that breaks around them, and everything that must not end them.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod crashes;
+mod impostor;
+mod network;
+mod orders;
+mod security_chip;
+mod security_keys;
+mod ward;

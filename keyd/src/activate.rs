@@ -77,13 +77,16 @@ impl App {
         sent_log: Option<&wardkey_schemas::bytes::Bytes>,
         now: Timestamp,
     ) -> Result<Jws<Lease>, Failure> {
+        if let Some(lease) = self.given_before(&context, opened, now).await? {
+            return Ok(lease);
+        }
         let challenge = &context.challenge;
         let judged = match self.judge(&context, opened, sent_log.map(AsRef::as_ref), now) {
             Ok(judged) => judged,
             // One try for each challenge: a second one would be a chance to guess.
             Err(refusal) => return Err(self.spend(&context, refusal, now).await?),
         };
-        self.require_standing(&context.device, use_for(challenge.purpose))
+        self.require_standing(&context.device, For::Starting)
             .await?;
         self.require_key_standing(&context.key).await?;
         let running = match challenge.purpose {
@@ -118,6 +121,38 @@ impl App {
         let (outcome, _) = self.store.write(Lane::Ordinary, work).await?;
         outcome.map_err(Failure::Recorded)?;
         Jws::parse(envelope).map_err(Failure::fault)
+    }
+
+    /// The lease of an extension that was given already. Its answer may be lost, and without it the
+    /// laptop could not go on renewing: the visit would end for a hiccup. So the same signature is
+    /// given the same lease, until a renewal shows that it came.
+    async fn given_before(
+        &self,
+        context: &ActivationContext,
+        opened: &Opened<ActivationRequest>,
+        now: Timestamp,
+    ) -> Result<Option<Jws<Lease>>, Failure> {
+        let (challenge, device) = (&context.challenge, &context.device);
+        let Purpose::Extend { session } = challenge.purpose else {
+            return Ok(None);
+        };
+        if challenge.consumed_at.is_none() {
+            return Ok(None);
+        }
+        let visit = self.store.find_session(session).await?.filter(|visit| {
+            visit.device.id == device.id
+                && visit.generation == device.generation
+                && visit.activation == opened.message().activation.sha256()
+                && visit.answered_request.is_none()
+                && visit.ended_at.is_none()
+                && now < visit.hard_end
+                && !visit.key_stopped
+        });
+        let Some(visit) = visit else {
+            return Ok(None);
+        };
+        self.require_standing(&visit.device, For::GoingOn).await?;
+        Ok(Some(Jws::parse(visit.lease).map_err(Failure::fault)?))
     }
 
     /// Everything that can be judged without writing.
@@ -273,13 +308,6 @@ impl App {
     }
 }
 
-const fn use_for(purpose: Purpose) -> For {
-    match purpose {
-        Purpose::Activate => For::Starting,
-        Purpose::Extend { .. } => For::GoingOn,
-    }
-}
-
 /// The nonce is the one that was handed out, in time, and not spent.
 fn require_fresh(
     challenge: &StoredChallenge,
@@ -388,18 +416,13 @@ impl Activate {
                 "a fresh challenge",
             )));
         }
+        // More time for a running visit is claimed as a new one is: the gate gives it none while
+        // anything stands, and a stop that waits for the end of the call must not move that end.
         let tpm = self.session.tpm;
-        let claimed = match self.extends {
-            None => {
-                tx.claim_device_to_start(device.id, device.version, tpm, self.now)
-                    .await?
-            }
-            Some(_) => {
-                tx.claim_device_to_go_on(device.id, device.generation, tpm, self.now)
-                    .await?
-            }
-        };
-        if !claimed {
+        if !tx
+            .claim_device_to_start(device.id, device.version, tpm, self.now)
+            .await?
+        {
             return self.device_moved(tx).await.map(Err);
         }
         if !tx
@@ -492,11 +515,12 @@ impl Activate {
             return Ok(Refusal::new(Code::DeviceUnknown, id, "an enrolled laptop"));
         };
         let holds = tx.holds_on(&Target::Laptop { device: id }).await?;
-        let use_for = use_for(self.context.challenge.purpose);
-        Ok(match standing::require_device(&device, &holds, use_for) {
-            Err(refusal) => refusal,
-            Ok(()) => moved(),
-        })
+        Ok(
+            match standing::require_device(&device, &holds, For::Starting) {
+                Err(refusal) => refusal,
+                Ok(()) => moved(),
+            },
+        )
     }
 
     /// Why the key's row was not there as it was judged.

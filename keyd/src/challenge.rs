@@ -49,11 +49,9 @@ impl App {
         now: Timestamp,
     ) -> Result<Sealed<Challenge>, Failure> {
         Self::require_same_device(device, request.device, request.generation)?;
-        let use_for = match request.purpose {
-            Purpose::Activate => For::Starting,
-            Purpose::Extend { .. } => For::GoingOn,
-        };
-        self.require_standing(device, use_for).await?;
+        // More time for a running visit is asked for as a new one is: a stop that waits for the end
+        // of the call lets it finish, not grow.
+        self.require_standing(device, For::Starting).await?;
         let trust = self.trust();
         let person =
             VerifiedPerson::verify(request.staff_certificate.as_slice(), &trust.bundle, now)?;

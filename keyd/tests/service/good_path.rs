@@ -1,9 +1,10 @@
 //! Once through everything, as it should go.
 
 use wardkey_fleet::tpm::EkKind;
-use wardkey_fleet::{Laptop, Visit};
+use wardkey_fleet::{ActivationDraft, Laptop, Visit};
 use wardkey_schemas::Code;
 use wardkey_schemas::action::{Act, Outcome, Target};
+use wardkey_schemas::challenge::{Purpose, RoomChoice};
 use wardkey_schemas::ids::{Generation, OrderSeq};
 use wardkey_schemas::jws::Jws;
 use wardkey_schemas::order::{Command, HoldClass, Order, OrderResult};
@@ -65,7 +66,7 @@ async fn open_renew_and_extend(world: &World, laptop: &Laptop) -> Visit {
     );
     assert!(second.lease.hard_end_in <= first.lease.hard_end_in);
 
-    let extended = fleet.extend(laptop, staff, &second).await.unwrap();
+    let extended = extend_in_vain_and_again(world, laptop, &second).await;
     assert_eq!(
         (extended.lease.seq, extended.lease.room),
         (2, first.lease.room)
@@ -74,6 +75,24 @@ async fn open_renew_and_extend(world: &World, laptop: &Laptop) -> Visit {
     assert!(extended.lease.hard_end_in > second.lease.hard_end_in);
     assert!(extended.lease.hard_end_in <= second.lease.hard_end_in.plus(gained));
     fleet.renew(laptop, &extended).await.unwrap()
+}
+
+/// Extends a visit. The answer is lost the first time, and the same signature brings the same lease.
+async fn extend_in_vain_and_again(world: &World, laptop: &Laptop, visit: &Visit) -> Visit {
+    let (fleet, staff) = (&world.fleet, &world.fleet.first().staff);
+    let purpose = Purpose::Extend {
+        session: visit.lease.session,
+    };
+    let room = RoomChoice::Existing {
+        room: visit.lease.room,
+    };
+    let challenge = fleet.challenge(laptop, staff, purpose, room).await.unwrap();
+    let draft = ActivationDraft::new(laptop, staff, &challenge, purpose);
+    let body = draft.sign(laptop, staff);
+    let lost = fleet.activate(&body).await.unwrap();
+    let extended = fleet.activate(&body).await.unwrap();
+    assert_eq!(lost.envelope.as_str(), extended.envelope.as_str());
+    extended
 }
 
 async fn stop_and_resume(world: &World, laptop: &Laptop, visit: &Visit) {

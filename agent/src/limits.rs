@@ -32,7 +32,7 @@ pub const RENEWAL_ANSWER: Duration = Duration::from_secs(10);
 pub const RENEWAL_PAUSE: u64 = 15_000;
 
 /// How long a signature for more time is said again when no answer comes: with the time of its
-/// challenge no longer than the shortest lease runs, so that the gate still takes what it brings.
+/// challenge no longer than an ordinary lease runs, so that the gate still takes what it brings.
 pub const EXTENSION_SAID: Seconds = Seconds::new(180);
 
 /// How often a laptop without a link asks whether there are orders.

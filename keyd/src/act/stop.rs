@@ -7,7 +7,7 @@ use wardkey_schemas::action::{OrderSent, Outcome, Target};
 use wardkey_schemas::ids::{DeviceId, HoldId};
 use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::names::Note;
-use wardkey_schemas::order::{Command, Hold, HoldClass, Mode};
+use wardkey_schemas::order::{AFTER_THIS_CALL_MOST, Command, Hold, HoldClass, Mode};
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::{Code, Refusal, limits};
 
@@ -177,13 +177,21 @@ impl Stop {
             tx.revoke_key(key).await?;
         }
         let mut orders = Vec::new();
-        if self.new.hold.mode == Mode::Immediate {
-            for session in tx.open_sessions_with(key).await? {
-                let Some(device) = tx.device(session.device).await? else {
-                    continue;
-                };
-                let sent = end_by_order(tx, &self.app.signers, &device, session.id, now).await?;
-                orders.push(sent);
+        match self.new.hold.mode {
+            Mode::Immediate => {
+                for session in tx.open_sessions_with(key).await? {
+                    let Some(device) = tx.device(session.device).await? else {
+                        continue;
+                    };
+                    let sent =
+                        end_by_order(tx, &self.app.signers, &device, session.id, now).await?;
+                    orders.push(sent);
+                }
+            }
+            // No laptop is stopped; the next lease brings the nearer end to the gate.
+            Mode::AfterThisCall => {
+                tx.end_sessions_by(key, now.plus(AFTER_THIS_CALL_MOST))
+                    .await?;
             }
         }
         let detail = serde_json::json!({ "hold": self.new.hold, "orders": orders });

@@ -488,6 +488,26 @@ impl Tx {
         Ok(rows == 1)
     }
 
+    /// Brings the end of the running visits of a key nearer; none moves away.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn end_sessions_by(
+        &mut self,
+        key: Thumbprint,
+        end: Timestamp,
+    ) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "update session set hard_end = $2 \
+             where key = $1 and ended_at is null and hard_end > $2",
+            key.as_bytes().as_slice(),
+            end.millis()
+        )?;
+        Ok(())
+    }
+
     /// Ends a visit and closes its room; `false` if it had ended before. It never ends before it
     /// began, however long ago a laptop says that it was.
     ///

@@ -6,7 +6,7 @@ use wardkey_fleet::{ActivationDraft, Laptop, Person};
 use wardkey_schemas::Code;
 use wardkey_schemas::action::{Act, Outcome, Target};
 use wardkey_schemas::challenge::{Purpose, RoomChoice};
-use wardkey_schemas::order::{HoldClass, Mode};
+use wardkey_schemas::order::{AFTER_THIS_CALL_MOST, HoldClass, Mode};
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::Seconds;
 
@@ -316,6 +316,23 @@ pub(crate) async fn a_stop_that_waits_lets_the_call_finish_and_nothing_new_start
         stop(world, target, HoldClass::Misuse, Mode::Immediate).await;
         let renewed = fleet.renew(&laptop, &visit).await;
         assert_eq!(refused(renewed), Code::KeySuspended);
+    })
+    .await;
+}
+
+#[tokio::test]
+pub(crate) async fn a_call_of_a_key_that_is_to_finish_ends_within_the_hour() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let laptop = fleet.laptop(people).await.unwrap();
+        let visit = fleet.visit(&laptop, &people.staff).await.unwrap();
+        assert!(visit.lease.hard_end_in > AFTER_THIS_CALL_MOST);
+        let target = Target::Key {
+            key: people.staff.key(),
+        };
+        stop(world, target, HoldClass::Maintenance, Mode::AfterThisCall).await;
+        let visit = fleet.renew(&laptop, &visit).await.unwrap();
+        assert!(visit.lease.hard_end_in <= AFTER_THIS_CALL_MOST);
     })
     .await;
 }

@@ -12,7 +12,7 @@
 //!
 //! # Invariants
 //!
-//! - The gate is asked to open by one action in one place ([`attempt`]), which needs a lease that is
+//! - The gate is asked to open by one action in one place (`attempt`), which needs a lease that is
 //!   [believed](crate::answers::Believed) in answer to this attempt, and the staff member's
 //!   signature that the lease names.
 //! - The gate is asked to close for five reasons and no other: a *stop* that keyd signed, a command
@@ -24,8 +24,8 @@
 //!
 //! # Where to start
 //!
-//! [`Session::step`] is the table of what can happen. [`attempt`] goes from the key to the open
-//! gate, [`visit`] keeps it open, [`orders`] closes it.
+//! [`Session::step`] is the table of what can happen. `attempt` goes from the key to the open
+//! gate, `visit` keeps it open, `orders` closes it.
 
 mod action;
 mod attempt;

@@ -1,6 +1,6 @@
 //! What keyd signs, and with which of its keys.
 
-use wardkey_schemas::jws::{self, Jws, Message, SigningError};
+use wardkey_schemas::jws::{self, EnvelopeError, Jws, Message, SigningError};
 use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::lease::Lease;
 use wardkey_schemas::order::Order;
@@ -39,6 +39,16 @@ impl Signers {
     /// [`SigningError`].
     pub fn order(&self, order: &Order) -> Result<Jws<Order>, SigningError> {
         jws::sign(order, &self.order)
+    }
+
+    /// Opens an order that this key has signed.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`] for everything else.
+    pub fn reopen_order(&self, text: String) -> Result<Order, EnvelopeError> {
+        let opened = Jws::<Order>::parse(text)?.open(self.order.public())?;
+        Ok(opened.into_message())
     }
 
     /// Signs anything else that keyd says: challenges, denials, states, heartbeats, receipts.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use wardkey_edge::problem::No;
 use wardkey_schemas::action::{Act, ActionAnswer, ActionChallenge, OrderSent, Outcome};
 use wardkey_schemas::bytes::Nonce;
-use wardkey_schemas::ids::{OrderId, SessionId};
+use wardkey_schemas::ids::{DeviceId, Generation, OrderId, SessionId};
 use wardkey_schemas::jws::SigningError;
 use wardkey_schemas::order::{Command, Order, SignedAct};
 use wardkey_schemas::time::Timestamp;
@@ -260,6 +260,28 @@ pub(crate) async fn give_order(
         device: device.id,
         seq: order.seq,
     })
+}
+
+/// Gives a laptop that was enrolled again the resumes that its last enrolment did not hear of.
+///
+/// Enrolling again lifts nothing at the laptop's gate, and it obeys no order to an earlier
+/// enrolment: without this, a stop that it has latched and people have lifted would stand for good.
+pub(crate) async fn give_resumes_again(
+    tx: &mut Tx,
+    signers: &Signers,
+    device: DeviceId,
+    before: Generation,
+    now: Timestamp,
+) -> Result<Vec<OrderSent>, StoreError> {
+    let mut sent = Vec::new();
+    let Some(device) = tx.device(device).await? else {
+        return Ok(sent);
+    };
+    for body in tx.unheard_resumes(device.id, before).await? {
+        let order = signers.reopen_order(body).map_err(outside)?;
+        sent.push(give_order(tx, signers, &device, order.command, now).await?);
+    }
+    Ok(sent)
 }
 
 /// A fault that is not the database's, inside a work.

@@ -1,5 +1,7 @@
 //! Registering a laptop.
 
+use std::sync::Arc;
+
 use wardkey_edge::problem::No;
 use wardkey_schemas::bytes::Bytes;
 use wardkey_schemas::enrolment::LaptopHello;
@@ -18,6 +20,7 @@ use wardkey_verifier::person::VerifiedPerson;
 use wardkey_verifier::tpm::PcrSet;
 
 use super::{Registered, require_in_time, require_site};
+use crate::act::give_resumes_again;
 use crate::app::App;
 use crate::caller::refusal_detail;
 use crate::failure::Failure;
@@ -159,7 +162,7 @@ impl App {
     ///
     /// A refusal; the registration is spent by it.
     pub async fn announce_laptop(
-        &self,
+        self: &Arc<Self>,
         body: Sealed<AnnounceLaptop>,
     ) -> Result<Sealed<Receipt>, No> {
         self.record_laptop(body)
@@ -168,7 +171,7 @@ impl App {
     }
 
     async fn record_laptop(
-        &self,
+        self: &Arc<Self>,
         body: Sealed<AnnounceLaptop>,
     ) -> Result<Sealed<Receipt>, Failure> {
         let now = clock::now();
@@ -209,6 +212,7 @@ impl App {
             Err(failure) => return Err(failure),
         };
         let work = Announce {
+            app: Arc::clone(self),
             registered: Registered {
                 certificates: tbs,
                 ..Registered::from(&registration)
@@ -420,6 +424,7 @@ impl Work for Spoil {
 }
 
 struct Announce {
+    app: Arc<App>,
     registered: Registered,
     device: EnrolledDevice,
     log: (Bytes, Vec<wardkey_schemas::evidence::PcrValue>),
@@ -452,7 +457,16 @@ impl Work for Announce {
         let (log, values) = &self.log;
         tx.insert_event_log(log.as_slice(), values, self.now)
             .await?;
-        tx.audit(self.draft.clone());
+        let mut draft = self.draft.clone();
+        if let Some(before) = self.device.generation.number().checked_sub(1) {
+            let before = Generation::new(before);
+            let signers = &self.app.signers;
+            let orders = give_resumes_again(tx, signers, self.device.id, before, self.now).await?;
+            if let Some(detail) = draft.detail.as_object_mut() {
+                detail.insert("orders".to_owned(), serde_json::json!(orders));
+            }
+        }
+        tx.audit(draft);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wardkey_schemas::ids::{DeviceId, OrderId, OrderSeq};
+use wardkey_schemas::ids::{DeviceId, Generation, OrderId, OrderSeq};
 use wardkey_schemas::jws::Jws;
 use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::order::{Order, OrderReceipt};
@@ -257,6 +257,28 @@ impl Tx {
             now.millis()
         )?;
         Ok(())
+    }
+
+    /// The resumes to one enrolment of a laptop that have no receipt, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn unheard_resumes(
+        &mut self,
+        device: DeviceId,
+        generation: Generation,
+    ) -> Result<Vec<String>, StoreError> {
+        let rows = fetch!(
+            self,
+            fetch_all,
+            (String,),
+            "select body from device_order where device_id = $1 and generation = $2 \
+             and command = 'resume' and receipt is null order by seq",
+            device.as_bytes().as_slice(),
+            i64::from(generation.number())
+        )?;
+        Ok(rows.into_iter().map(|(body,)| body).collect())
     }
 
     /// Writes a receipt; `false` if one is there already.

@@ -10,6 +10,7 @@ use wardkey_schemas::session::EndReason;
 use wardkey_schemas::time::Seconds;
 
 use crate::enrolment::{certificates, offer};
+use crate::refusals::{lift, stop};
 use crate::running::{on_each_engine, refused};
 
 #[tokio::test]
@@ -48,6 +49,49 @@ async fn a_registration_that_arrives_twice_gets_the_same_receipts() {
         // Late: the first message once more, after the last.
         assert_eq!(announced().await, first);
         assert_eq!(world.database.number(entries).await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_resume_that_was_not_heard_is_given_again_to_the_next_enrolment() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let mut laptop = fleet.laptop(people).await.unwrap();
+        let target = Target::Laptop {
+            device: laptop.device,
+        };
+        // It has closed and latched, and was off when people lifted the stop.
+        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        let order = |envelope| fleet.keys.open(envelope).unwrap().into_message();
+        let told = world.poll(&laptop).await.orders;
+        let receipt = laptop.receipt(&told[0], &order(&told[0]), OrderResult::Stopped);
+        fleet.caller.receipt(&laptop.seal(&receipt)).await.unwrap();
+        lift(world, target).await;
+        let unheard = world.poll(&laptop).await.orders;
+        let unheard = order(&unheard[0]);
+        fleet
+            .enrol_again(&mut laptop, &people.leads[0])
+            .await
+            .unwrap();
+
+        let told = world.poll(&laptop).await.orders;
+        assert_eq!(told.len(), 1);
+        let again = order(&told[0]);
+        assert_eq!(again.command, unheard.command);
+        assert!(again.seq > unheard.seq);
+        assert_eq!(
+            (again.generation, again.device_key),
+            (laptop.generation, laptop.chip.device.public().thumbprint())
+        );
+        let receipt = laptop.receipt(&told[0], &again, OrderResult::Resumed);
+        fleet.caller.receipt(&laptop.seal(&receipt)).await.unwrap();
+        // What was heard is not given once more.
+        fleet
+            .enrol_again(&mut laptop, &people.leads[0])
+            .await
+            .unwrap();
+        assert!(world.poll(&laptop).await.orders.is_empty());
     })
     .await;
 }
@@ -140,15 +184,15 @@ async fn a_second_stop_is_a_second_reason_and_ends_the_visit_once() {
 }
 
 #[tokio::test]
-async fn orders_to_an_earlier_enrolment_wait_for_nobody() {
+async fn stops_to_an_earlier_enrolment_wait_for_nobody() {
     on_each_engine(async |world| {
         let (fleet, people) = (&world.fleet, world.fleet.first());
         let mut laptop = fleet.laptop(people).await.unwrap();
         let target = Target::Laptop {
             device: laptop.device,
         };
-        super::refusals::stop(world, target, HoldClass::Lost, Mode::Immediate).await;
-        super::refusals::lift(world, target).await;
+        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        lift(world, target).await;
         assert_eq!(
             world.poll(&laptop).await.orders.len(),
             2,
@@ -163,13 +207,22 @@ async fn orders_to_an_earlier_enrolment_wait_for_nobody() {
             .await
             .unwrap();
         assert_eq!(laptop.generation, Generation::new(2));
-        assert!(world.poll(&laptop).await.orders.is_empty());
-        super::refusals::stop(world, target, HoldClass::Other, Mode::Immediate).await;
+        stop(world, target, HoldClass::Other, Mode::Immediate).await;
         let orders = world.poll(&laptop).await.orders;
-        let order = fleet.keys.open(&orders[0]).unwrap().into_message();
+        let orders: Vec<_> = orders
+            .iter()
+            .map(|order| fleet.keys.open(order).unwrap().into_message())
+            .map(|order| (order.seq, order.command.as_str(), order.generation))
+            .collect();
         // The row of orders goes on where it was: a sequence is never used twice.
-        assert_eq!((orders.len(), order.seq), (1, OrderSeq::new(3)));
-        assert_eq!(order.generation, Generation::new(2));
+        let second = Generation::new(2);
+        assert_eq!(
+            orders,
+            [
+                (OrderSeq::new(3), "resume", second),
+                (OrderSeq::new(4), "stop", second),
+            ]
+        );
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! What each command does, and what it prints.
 
 use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -138,7 +139,10 @@ fn file(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
 async fn initialise(init: &Init) -> Result<ExitCode, RunError> {
     let root = Sha256::from_hex(init.root_sha256.trim()).map_err(|_| RunError::RootHash)?;
     let state = &init.state;
-    std::fs::create_dir_all(state.join("anchors")).map_err(file(state))?;
+    // What is made here is the owner's alone: the database knows of secrets and of people.
+    let mut folders = std::fs::DirBuilder::new();
+    let folders = folders.recursive(true).mode(0o700);
+    folders.create(state.join("anchors")).map_err(file(state))?;
     let keys = KeyFolder::within(state);
     let made = keys.create_missing()?;
     let settings = state.join("keyd.toml");

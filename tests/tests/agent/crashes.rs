@@ -65,7 +65,11 @@ fn an_agent_that_dies_at_any_step_of_an_activation_leaves_the_room_closed() {
             let activation = scope.spawn(|| ward.try_activate());
             for _ in 0..step {
                 let deadline = process::after(std::time::Duration::from_mins(1));
-                watch.next_line(deadline).unwrap().expect("a status");
+                let line = watch.next_line(deadline).unwrap().expect("a status");
+                // Steps that follow each other at once may be told as one.
+                if line.contains("\"in-room\"") {
+                    break;
+                }
             }
             kill(pid);
             // It ends, whatever became of it.

@@ -1,5 +1,4 @@
 //! What `keyd init` leaves on the disk.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -8,14 +7,14 @@ use std::process::Command;
 fn what_init_makes_is_its_owners_alone() {
     let place = tempfile::tempdir().unwrap();
     let state = place.path().join("keyd");
-    let made = Command::new(env!("CARGO_BIN_EXE_keyd"))
+    let init = Command::new(env!("CARGO_BIN_EXE_keyd"))
         .arg("init")
         .arg("--state")
         .arg(&state)
         .args(["--root-sha256", &"0".repeat(64)])
         .output()
         .unwrap();
-    assert!(made.status.success(), "{made:?}");
+    assert!(init.status.success(), "{init:?}");
     // The database holds secrets of enrolments that are under way, and names of people.
     for folder in [&state, &state.join("keys")] {
         let mode = folder.metadata().unwrap().permissions().mode();

@@ -6,8 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use wardkey_schemas::ids::RoomId;
 use wardkey_schemas::names::{AssetTag, TokenSerial};
-
-use crate::exit::LEGEND;
+use wardkey_told::LEGEND;
 
 const ABOUT: &str = "Enrol this laptop, start visits on it, and see how it stands";
 

@@ -7,16 +7,15 @@ use serde_json::json;
 use tokio::runtime::{self, Runtime};
 use wardkey_schemas::time::Timestamp;
 use wardkey_token::pin_entry::PinEntry;
+use wardkey_told::{Exit, Finding, finding, on_one_line};
 
-use crate::causes::on_one_line;
 use crate::cli::{Activate, Cli, Command, Enrol, PinSource, Which};
 use crate::config::Config;
 use crate::control::client::{self, ClientError, Progress, With};
 use crate::control::protocol::{Status, Timing};
-use crate::doctor::{self, Finding};
+use crate::doctor;
 use crate::drive;
 use crate::enrol::{self, Wish};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -73,8 +72,8 @@ fn examine(config: &Path, output: Output) -> Result<Exit, Failure> {
 }
 
 fn tell(findings: &[Finding], output: Output) -> Result<Exit, Failure> {
-    output.data(&doctor::words(findings), &findings)?;
-    Ok(doctor::exit(findings))
+    output.data(&finding::words(findings), &findings)?;
+    Ok(finding::exit(findings))
 }
 
 /// What programs need that wait for a network, and do one thing at a time.

@@ -1,8 +1,9 @@
 //! Why a command did not do what was asked, and what a person reads about it.
 //!
 //! A refusal is an answer and keeps its code; everything else says what was wrong and, where we
-//! know, what to do. Which exit code it is, is said in [`Failure::exit`] and nowhere else.
+//! know, what to do. Which exit code it is, is said in [`Told::exit`] and nowhere else.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,12 +13,12 @@ use wardkey_schemas::{Code, Refusal};
 use wardkey_token::TokenError;
 use wardkey_token::message::MessageError;
 use wardkey_token::pin_entry::PinEntryError;
+use wardkey_told::{Exit, Told};
 use wardkey_tpm::TpmError;
 
 use crate::config::ConfigError;
 use crate::control::client::ClientError as AgentError;
 use crate::drive::RunError;
-use crate::exit::Exit;
 use crate::files::StateError;
 use crate::random::NoRandomness;
 use crate::refusals;
@@ -54,7 +55,7 @@ pub enum Failure {
     #[error("a service cannot be called")]
     Client(#[from] ClientError),
     /// The security key did not do what was asked.
-    #[error("{}", refusals::of_token(.0).code().heading())]
+    #[error("{}", .0.refusal().code().heading())]
     Token(#[source] TokenError),
     /// The TPM did not do what was asked.
     #[error("{}", refusals::of_tpm(.0).code().heading())]
@@ -123,14 +124,15 @@ impl Failure {
         let path = path.to_owned();
         move |source| Self::File { path, what, source }
     }
+}
 
-    /// The refusal behind it, where there is one with a code.
-    pub fn refusal(&self) -> Option<Refusal> {
+impl Told for Failure {
+    fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused(refusal) | Self::NotBelieved(refusal) => Some(refusal.as_ref().clone()),
             Self::Root(error) => Some(error.refusal()),
             Self::Unreachable(error) => Some(error.refusal()),
-            Self::Token(error) => Some(refusals::of_token(error)),
+            Self::Token(error) => Some(error.refusal()),
             Self::Tpm(error) => Some(refusals::of_tpm(error)),
             Self::Config(_)
             | Self::Usage { .. }
@@ -148,8 +150,7 @@ impl Failure {
         }
     }
 
-    /// What the shell is told.
-    pub fn exit(&self) -> Exit {
+    fn exit(&self) -> Exit {
         match self {
             Self::Refused(refusal) => Exit::of_refusal(refusal.code().kind()),
             Self::Root(RootError::NotPinned(_))
@@ -173,19 +174,18 @@ impl Failure {
             | Self::State(StateError::Content { .. }) => Exit::VerificationFailed,
             Self::State(StateError::InUse { .. }) => Exit::Conflict,
             Self::Unreachable(_) | Self::Tpm(_) | Self::Agent(_) => Exit::Unreachable,
-            Self::Token(error) => Exit::of_refusal(refusals::of_token(error).code().kind()),
+            Self::Token(error) => Exit::of_refusal(error.refusal().code().kind()),
         }
     }
 
-    /// What to do next, where we know.
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Refused(refusal) | Self::NotBelieved(refusal) => refusal.code().next_step(),
             Self::Root(error) => error.refusal().code().next_step(),
             Self::Unreachable(error) => error.refusal().code().next_step(),
             Self::Tpm(_) => Code::TpmUnavailable.next_step(),
             Self::Usage { hint, .. } => return Some(hint.clone()),
-            Self::Token(error) => return Some(token_hint(error)),
+            Self::Token(error) => return Some(error.hint("wardkey-agent")),
             Self::State(error) => return error.hint(),
             Self::Config(_) => {
                 "`/etc/wardkey/agent.toml` is read unless --config names another file"
@@ -206,24 +206,17 @@ impl Failure {
         };
         Some(hint.to_owned())
     }
-}
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "where there is nothing better to say, the code's own next step is said"
-)]
-fn token_hint(error: &TokenError) -> String {
-    match error {
-        TokenError::WrongPin { tries_left: 1 } => {
-            "1 try left before the PIN is blocked: check which security key it is".to_owned()
+    fn why(&self) -> Option<&(dyn Error + 'static)> {
+        // What was found says what its causes would say again.
+        if matches!(self, Self::Token(_) | Self::Tpm(_) | Self::Root(_)) {
+            return None;
         }
-        TokenError::WrongPin { tries_left } => {
-            format!("{tries_left} tries left before the PIN is blocked")
+        // What was wanted says what was called.
+        if let Self::Unreachable(error) = self {
+            return error.source();
         }
-        TokenError::ServiceUnavailable { .. } => {
-            "start the smart card service `pcscd`, then run `wardkey-agent doctor`".to_owned()
-        }
-        other => refusals::of_token(other).code().next_step().to_owned(),
+        self.source()
     }
 }
 
@@ -296,18 +289,6 @@ impl From<TpmError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_wrong_pin_says_how_many_tries_are_left() {
-        let failure = Failure::from(TokenError::WrongPin { tries_left: 2 });
-        assert_eq!(failure.exit(), Exit::Refused);
-        assert_eq!(
-            failure.hint().unwrap(),
-            "2 tries left before the PIN is blocked"
-        );
-        let last = Failure::from(TokenError::WrongPin { tries_left: 1 });
-        assert!(last.hint().unwrap().starts_with("1 try left"));
-    }
 
     #[test]
     fn what_we_do_not_believe_ends_with_4_whatever_its_kind() {

@@ -19,7 +19,6 @@
 
 pub mod answers;
 pub mod boot;
-pub mod causes;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -27,7 +26,6 @@ pub mod control;
 pub mod doctor;
 pub mod drive;
 pub mod enrol;
-pub mod exit;
 pub mod failure;
 pub mod files;
 pub mod laptop;
@@ -36,7 +34,6 @@ pub mod outbox;
 pub mod output;
 pub mod random;
 pub mod refusals;
-pub mod report;
 pub mod root;
 pub mod session;
 pub mod trust_file;

@@ -7,11 +7,10 @@ use clap::error::ErrorKind;
 use serde_json::json;
 use wardkey_agent::cli::Cli;
 use wardkey_agent::commands;
-use wardkey_agent::exit::Exit;
 use wardkey_agent::failure::Failure;
 use wardkey_agent::output::Output;
-use wardkey_agent::report::Report;
 use wardkey_edge::telemetry;
+use wardkey_told::{Exit, Report, Told as _};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -10,8 +10,8 @@ use wardkey_gate::root_pin::{self, RootPinError};
 use wardkey_gate::trusted_file::Writers;
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::{Code, Refusal};
+use wardkey_told::on_one_line;
 
-use crate::causes::on_one_line;
 use crate::config::{Config, Service};
 
 /// Why the root cannot be used.

@@ -7,6 +7,7 @@ const SCHEMAS: &str = "wardkey-schemas";
 const VERIFIER: &str = "wardkey-verifier";
 const ISSUANCE: &str = "wardkey-issuance";
 const EDGE: &str = "wardkey-edge";
+const TOLD: &str = "wardkey-told";
 const TOKEN: &str = "wardkey-token";
 const TPM: &str = "wardkey-tpm";
 const GATE: &str = "wardkey-gate";
@@ -20,20 +21,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     (SCHEMAS, &[]),
     (VERIFIER, &[SCHEMAS]),
     (ISSUANCE, &[SCHEMAS]),
-    (TOKEN, &[SCHEMAS]),
+    // Words for whoever ran a program; no hands.
+    (TOLD, &[SCHEMAS]),
+    (TOKEN, &[SCHEMAS, TOLD]),
     (TPM, &[SCHEMAS]),
     (GATE, &[SCHEMAS, VERIFIER]),
     // How programs listen and call; it decides nothing. The gate stays away from all networks.
     (EDGE, &[SCHEMAS]),
-    (AGENT, &[SCHEMAS, EDGE, VERIFIER, TOKEN, TPM, GATE]),
+    (AGENT, &[SCHEMAS, EDGE, VERIFIER, TOLD, TOKEN, TPM, GATE]),
     // keyd's service authority certifies keyd's own function keys; its name constraint keeps it from
     // ever making an identity of a laptop or a person.
-    (KEYD, &[SCHEMAS, EDGE, VERIFIER, ISSUANCE]),
+    (KEYD, &[SCHEMAS, EDGE, VERIFIER, TOLD, ISSUANCE]),
     // The first keys of a site are enrolled at its authority, in person: it holds the token itself.
-    (CA, &[SCHEMAS, EDGE, VERIFIER, ISSUANCE, TOKEN]),
+    (CA, &[SCHEMAS, EDGE, VERIFIER, TOLD, ISSUANCE, TOKEN]),
     // The operators' command line signs nothing before it has verified the bundle, the certificate
     // on the security key, and what an enrolment brought back.
-    (CTL, &[SCHEMAS, EDGE, VERIFIER, TOKEN]),
+    (CTL, &[SCHEMAS, EDGE, VERIFIER, TOLD, TOKEN]),
     ("xtask", &[]),
 ];
 

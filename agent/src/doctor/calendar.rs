@@ -5,8 +5,8 @@
 
 use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_schemas::{Code, Refusal};
+use wardkey_told::Finding;
 
-use super::Finding;
 use crate::failure::Failure;
 
 /// A certificate whose end is this near should be renewed.
@@ -47,7 +47,7 @@ pub(super) fn ending(
             format!("{known}, ended at {until}"),
             wanted,
         );
-        return Finding::bad(what, &Failure::refused(refusal));
+        return Finding::failed(what, &Failure::refused(refusal));
     }
     let found = format!("{known}, good until {until}");
     if until <= now.plus(SOON) {
@@ -58,8 +58,8 @@ pub(super) fn ending(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Health;
     use super::*;
+    use wardkey_told::Health;
 
     #[test]
     fn an_end_is_told_thirty_days_before_it_comes() {

@@ -7,10 +7,10 @@ use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::evidence::PcrValue;
 use wardkey_schemas::key::PublicKey;
 use wardkey_schemas::{Code, Refusal, limits};
+use wardkey_told::Finding;
 use wardkey_tpm::{EccPublicKey, PcrSelection, Tpm, TpmError};
 use wardkey_verifier::event_log::{EventLog, require_explained};
 
-use super::Finding;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::laptop::Laptop;
@@ -36,19 +36,20 @@ pub(super) fn look(config: &Config, laptop: Option<&Laptop>, findings: &mut Vec<
                 Finding::good(WHAT, line)
             } else {
                 let refusal = Refusal::new(Code::TpmStructure, line, "a TPM 2.0");
-                Finding::bad(WHAT, &Failure::refused(refusal))
+                Finding::failed(WHAT, &Failure::refused(refusal))
             });
             tpm
         }
         Err(error) => {
-            findings.push(Finding::bad(WHAT, &error.into()));
+            findings.push(Finding::failed(WHAT, &Failure::from(error)));
             return;
         }
     };
     findings.push(look_at_certificates(&tpm));
     if let Some(laptop) = laptop {
         findings.push(
-            look_at_keys(&tpm, laptop).unwrap_or_else(|error| Finding::bad("keys", &error.into())),
+            look_at_keys(&tpm, laptop)
+                .unwrap_or_else(|error| Finding::failed("keys", &Failure::from(error))),
         );
     }
     findings.push(look_at_log(config, &tpm));
@@ -58,7 +59,7 @@ fn look_at_certificates(tpm: &Tpm) -> Finding {
     const WHAT: &str = "maker's certificate";
     let found = match tpm.ek_certificates() {
         Ok(found) => found,
-        Err(error) => return Finding::bad(WHAT, &error.into()),
+        Err(error) => return Finding::failed(WHAT, &Failure::from(error)),
     };
     let places: Vec<String> = found
         .certificates
@@ -68,7 +69,7 @@ fn look_at_certificates(tpm: &Tpm) -> Finding {
     if places.is_empty() {
         let wanted = "a certificate of the endorsement key";
         let refusal = Refusal::new(Code::EkCertificateMissing, "none in the chip", wanted);
-        return Finding::bad(WHAT, &Failure::refused(refusal));
+        return Finding::failed(WHAT, &Failure::refused(refusal));
     }
     let line = format!("at {}; {} above them", places.join(", "), found.chain.len());
     Finding::good(WHAT, line)
@@ -94,7 +95,7 @@ fn look_at_keys(tpm: &Tpm, laptop: &Laptop) -> Result<Finding, TpmError> {
         "the chip makes other keys: it was cleared, or is another one",
         "the keys that were enrolled",
     );
-    let finding = Finding::bad(WHAT, &Failure::refused(refusal));
+    let finding = Finding::failed(WHAT, &Failure::refused(refusal));
     Ok(Finding {
         hint: Some("have the laptop put into quarantine and enrolled again".to_owned()),
         ..finding
@@ -109,7 +110,7 @@ fn look_at_log(config: &Config, tpm: &Tpm) -> Finding {
         Ok(bytes) => bytes,
         Err(error) => {
             let failure = Failure::file(&config.event_log, "cannot be read")(error);
-            let finding = Finding::bad(WHAT, &failure);
+            let finding = Finding::failed(WHAT, &failure);
             let hint = "it is readable for root; a unit for the agent gets it as a credential";
             return Finding {
                 hint: Some(hint.to_owned()),
@@ -126,7 +127,7 @@ fn look_at_log(config: &Config, tpm: &Tpm) -> Finding {
                 sha256: Sha256::new(value),
             })
             .collect(),
-        Ok(Err(error)) => return Finding::bad(WHAT, &error.into()),
+        Ok(Err(error)) => return Finding::failed(WHAT, &Failure::from(error)),
         Err(_) => Vec::new(),
     };
     judge_log(&bytes, &registers)
@@ -144,14 +145,14 @@ fn judge_log(bytes: &[u8], registers: &[PcrValue]) -> Finding {
             let line = format!("{events} events explain PCR {}", list.join(", "));
             Finding::good(WHAT, line)
         }
-        Err(refusal) => Finding::bad(WHAT, &Failure::refused(refusal)),
+        Err(refusal) => Finding::failed(WHAT, &Failure::refused(refusal)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Health;
     use super::*;
+    use wardkey_told::Health;
 
     #[test]
     fn a_log_that_is_none_is_bad_whatever_the_registers_say() {

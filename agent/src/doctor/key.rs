@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use wardkey_schemas::{Code, Refusal};
 use wardkey_token::{Content, Readers, Slot, Token, TokenError};
+use wardkey_told::Finding;
 use wardkey_verifier::certificate::Certificate;
 use wardkey_verifier::person::VerifiedPerson;
 
-use super::{Finding, calendar};
+use super::calendar;
 use crate::failure::Failure;
 use crate::laptop::Laptop;
 use crate::trust_file::Trusted;
@@ -30,7 +31,7 @@ pub(super) fn look(
     let readers = match looked {
         Ok(readers) => readers,
         Err(error) => {
-            findings.push(Finding::bad("readers", &error.into()));
+            findings.push(Finding::failed("readers", &Failure::from(error)));
             return 0;
         }
     };
@@ -60,7 +61,7 @@ pub(super) fn look(
     for token in &tokens {
         match Token::open(&token.reader) {
             Ok(token) => look_at_token(&token, trusted, laptop, findings),
-            Err(error) => findings.push(Finding::bad(WHAT, &error.into())),
+            Err(error) => findings.push(Finding::failed(WHAT, &Failure::from(error))),
         }
     }
     tokens.len()
@@ -90,7 +91,7 @@ fn look_at_socket(socket: PathBuf) -> Finding {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Finding::good(WHAT, format!("it answers, and not at `{place}`"))
         }
-        Err(error) => Finding::bad(WHAT, &Failure::file(&socket, "cannot be looked at")(error)),
+        Err(error) => Finding::failed(WHAT, &Failure::file(&socket, "cannot be looked at")(error)),
     }
 }
 
@@ -109,14 +110,16 @@ fn look_at_token(
         Some(oldest) if token.firmware() < oldest => {
             let found = token.firmware();
             let error = TokenError::FirmwareTooOld { found, oldest };
-            Finding::bad(WHAT, &error.into())
+            Finding::failed(WHAT, &Failure::from(error))
         }
         Some(_) | None => Finding::good(WHAT, line),
     });
-    findings.push(look_at_pin(token).unwrap_or_else(|error| Finding::bad("PIN", &error.into())));
+    findings.push(
+        look_at_pin(token).unwrap_or_else(|error| Finding::failed("PIN", &Failure::from(error))),
+    );
     findings.push(
         look_at_certificate(token, trusted, laptop)
-            .unwrap_or_else(|failure| Finding::bad("security key's certificate", &failure)),
+            .unwrap_or_else(|failure| Finding::failed("security key's certificate", &failure)),
     );
 }
 
@@ -124,12 +127,15 @@ fn look_at_pin(token: &Token) -> Result<Finding, TokenError> {
     const WHAT: &str = "PIN";
     let tries = token.pin_tries()?;
     if tries.left == 0 {
-        return Ok(Finding::bad(WHAT, &TokenError::PinBlocked.into()));
+        return Ok(Finding::failed(
+            WHAT,
+            &Failure::from(TokenError::PinBlocked),
+        ));
     }
     if token.defaults()?.pin {
         let wanted = "a PIN that its holder chose";
         let refusal = Refusal::new(Code::PinIsDefault, "the PIN it was sold with", wanted);
-        return Ok(Finding::bad(WHAT, &Failure::refused(refusal)));
+        return Ok(Finding::failed(WHAT, &Failure::refused(refusal)));
     }
     let line = format!("{} of {} tries left", tries.left, tries.total);
     Ok(if tries.left < tries.total {
@@ -185,8 +191,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::net::UnixListener;
 
-    use super::super::Health;
     use super::*;
+    use wardkey_told::Health;
 
     #[test]
     fn a_smart_card_service_that_is_open_to_everybody_is_told() {

@@ -9,10 +9,10 @@ use wardkey_gate::trusted_file::Writers;
 use wardkey_schemas::bytes::Bytes;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
+use wardkey_told::{Finding, on_one_line};
 use wardkey_verifier::certificate::Certificate;
 
-use super::{Finding, calendar};
-use crate::causes::on_one_line;
+use super::calendar;
 use crate::config::Config;
 use crate::control::client::{self, ClientError};
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ pub(super) fn look_at_state(config: &Config, findings: &mut Vec<Finding>) -> Opt
             return None;
         }
         Err(error) => {
-            findings.push(Finding::bad(WHAT, &error.into()));
+            findings.push(Finding::failed(WHAT, &Failure::from(error)));
             return None;
         }
     };
@@ -66,7 +66,7 @@ fn look_at_certificates(laptop: &Laptop) -> Finding {
     let (Some(device), Some(ak)) = both else {
         let wanted = "two X.509 certificates";
         let refusal = Refusal::new(Code::CertificateMalformed, "something else", wanted);
-        return Finding::bad(WHAT, &Failure::not_believed(refusal));
+        return Finding::failed(WHAT, &Failure::not_believed(refusal));
     };
     let renew = "have the laptop put into quarantine and enrolled again";
     let known = "device key and attestation key";
@@ -89,7 +89,7 @@ fn look_at_identity(config: &Config, laptop: &Laptop) -> Finding {
                 ),
                 format!("laptop {}, enrolment {}", laptop.device, laptop.generation),
             );
-            let finding = Finding::bad(WHAT, &Failure::refused(refusal));
+            let finding = Finding::failed(WHAT, &Failure::refused(refusal));
             Finding {
                 hint: Some(again.to_owned()),
                 ..finding
@@ -129,7 +129,7 @@ pub(super) fn look_at_agent_and_gate(
             } else {
                 let wanted = "a gate that the agent can reach and that believes the key service";
                 let refusal = Refusal::new(Code::GateUnavailable, "the agent has none", wanted);
-                Finding::bad("gate", &Failure::refused(refusal))
+                Finding::failed("gate", &Failure::refused(refusal))
             });
             findings.push(if status.linked {
                 Finding::good("orders", "they reach the laptop at once")
@@ -148,7 +148,7 @@ pub(super) fn look_at_agent_and_gate(
             findings.push(Finding::warning("agent", found, hint));
             findings.push(look_at_gate(config, laptop));
         }
-        Err(error) => findings.push(Finding::bad("agent", &error.into())),
+        Err(error) => findings.push(Finding::failed("agent", &Failure::from(error))),
     }
 }
 
@@ -159,7 +159,7 @@ fn look_at_gate(config: &Config, laptop: Option<&Laptop>) -> Finding {
     let refused = |found: String| {
         let wanted = format!("a gate that answers at `{}`", config.gate.display());
         let refusal = Refusal::new(Code::GateUnavailable, found, wanted);
-        Finding::bad(WHAT, &Failure::refused(refusal))
+        Finding::failed(WHAT, &Failure::refused(refusal))
     };
     match asked {
         Ok(Answer::Status(status)) => {
@@ -171,7 +171,7 @@ fn look_at_gate(config: &Config, laptop: Option<&Laptop>) -> Finding {
                 Finding::warning(WHAT, found, "start the gate again")
             }
         }
-        Ok(Answer::Refused(refusal)) => Finding::bad(WHAT, &Failure::refused(refusal)),
+        Ok(Answer::Refused(refusal)) => Finding::failed(WHAT, &Failure::refused(refusal)),
         Ok(_) => refused("another answer".to_owned()),
         Err(error) => refused(on_one_line(&error)),
     }

@@ -15,86 +15,22 @@ mod services;
 
 use std::path::Path;
 
-use serde::Serialize;
 use wardkey_schemas::{Code, Refusal};
+use wardkey_told::Finding;
 
 use self::services::Services;
 use crate::config::Config;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::StateFolder;
 use crate::laptop::Laptop;
-use crate::report::Report;
 use crate::root::Root;
 use crate::trust_file::{self, Trusted};
-
-/// How good or bad a finding is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Health {
-    /// As it should be.
-    Good,
-    /// It works, and somebody should look soon.
-    Warning,
-    /// It does not work.
-    Bad,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Finding {
-    what: &'static str,
-    health: Health,
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-    /// The end that it alone would be; done unless it is bad.
-    exit: Exit,
-}
-
-impl Finding {
-    fn good(what: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            what,
-            health: Health::Good,
-            found: found.into(),
-            code: None,
-            hint: None,
-            exit: Exit::Done,
-        }
-    }
-
-    fn warning(what: &'static str, found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            health: Health::Warning,
-            hint: Some(hint.into()),
-            ..Self::good(what, found)
-        }
-    }
-
-    fn bad(what: &'static str, failure: &Failure) -> Self {
-        let report = Report::from(failure);
-        let mut found = vec![report.error];
-        found.extend(report.found);
-        found.extend(report.caused_by);
-        Self {
-            what,
-            health: Health::Bad,
-            found: found.join(": "),
-            code: report.code,
-            hint: report.hint,
-            exit: failure.exit(),
-        }
-    }
-}
 
 /// Looks at everything that the settings in `config` name.
 pub async fn examine(config: &Path) -> Vec<Finding> {
     let config = match Config::load(config) {
         Ok(config) => config,
-        Err(error) => return vec![Finding::bad("settings", &error.into())],
+        Err(error) => return vec![Finding::failed("settings", &Failure::from(error))],
     };
     let mut findings = vec![Finding::good(
         "settings",
@@ -112,7 +48,7 @@ pub async fn examine(config: &Path) -> Vec<Finding> {
             Some(root)
         }
         Err(error) => {
-            findings.push(Finding::bad("root", &error.into()));
+            findings.push(Finding::failed("root", &Failure::from(error)));
             None
         }
     };
@@ -149,67 +85,16 @@ pub fn examine_key(config: &Config) -> Result<Vec<Finding>, Failure> {
     if key::look(trusted.as_ref(), laptop.as_ref(), &mut findings) == 0 {
         let wanted = "a security key in a reader";
         let refusal = Refusal::new(Code::TokenMissing, "no security key in any reader", wanted);
-        findings.push(Finding::bad(key::WHAT, &Failure::refused(refusal)));
+        findings.push(Finding::failed(key::WHAT, &Failure::refused(refusal)));
     }
     Ok(findings)
 }
 
-/// What the shell is told: the first thing that is bad.
-pub fn exit(findings: &[Finding]) -> Exit {
-    findings
-        .iter()
-        .find(|finding| finding.health == Health::Bad)
-        .map_or(Exit::Done, |finding| finding.exit)
-}
-
-/// The findings for a person, a line each, with what to do about it.
-pub fn words(findings: &[Finding]) -> String {
-    let mut lines = Vec::new();
-    for finding in findings {
-        let mark = match finding.health {
-            Health::Good => "ok  ",
-            Health::Warning => "warn",
-            Health::Bad => "bad ",
-        };
-        let code = finding
-            .code
-            .as_ref()
-            .map_or_else(String::new, |code| format!(" [{code}]"));
-        lines.push(format!("{mark} {}: {}{code}", finding.what, finding.found));
-        if let Some(hint) = &finding.hint {
-            lines.push(format!("     hint: {hint}"));
-        }
-    }
-    lines.push(String::new());
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
-    use wardkey_token::TokenError;
+    use wardkey_told::{Exit, finding};
 
     use super::*;
-
-    #[test]
-    fn what_is_bad_says_why_and_what_to_do() {
-        let findings = [
-            Finding::good("settings", "they can be used"),
-            Finding::warning("certificates", "they end soon", "renew them"),
-            Finding::bad("PIN", &TokenError::PinBlocked.into()),
-        ];
-        assert_eq!(
-            words(&findings),
-            "\
-ok   settings: they can be used
-warn certificates: they end soon
-     hint: renew them
-bad  PIN: The PIN of this security key is blocked: the PIN is blocked [PIN_BLOCKED]
-     hint: Ask your team lead to enrol the security key again, and use the spare key today.
-"
-        );
-        assert_eq!(exit(&findings), Exit::Refused);
-        assert_eq!(exit(&findings[..2]), Exit::Done);
-    }
 
     #[tokio::test]
     async fn without_settings_nothing_else_is_looked_at() {
@@ -217,6 +102,6 @@ bad  PIN: The PIN of this security key is blocked: the PIN is blocked [PIN_BLOCK
         let findings = examine(&place.path().join("agent.toml")).await;
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].what, "settings");
-        assert_eq!(exit(&findings), Exit::Usage);
+        assert_eq!(finding::exit(&findings), Exit::Usage);
     }
 }

@@ -3,8 +3,9 @@
 use wardkey_edge::client::{Client, Endpoint};
 use wardkey_gate::store::NewestBundle;
 use wardkey_schemas::bundle::{BundlePackage, Profile, ServiceKeys};
+use wardkey_told::Finding;
 
-use super::{Finding, calendar};
+use super::calendar;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::files::StateFolder;
@@ -42,7 +43,7 @@ impl<'a> Services<'a> {
         let (package, certified) = match reached.await {
             Ok(both) => both,
             Err(failure) => {
-                findings.push(Finding::bad(WHAT, &failure));
+                findings.push(Finding::failed(WHAT, &failure));
                 return None;
             }
         };
@@ -60,7 +61,7 @@ impl<'a> Services<'a> {
                 Some(trusted)
             }
             Err(failure) => {
-                findings.push(Finding::bad("trust bundle", &failure));
+                findings.push(Finding::failed("trust bundle", &failure));
                 None
             }
         }
@@ -107,7 +108,7 @@ impl<'a> Services<'a> {
             Ok(()) => Finding::good(WHAT, format!("{} answers", self.config.ca.url)),
             // Visits do not need it.
             Err(failure) => {
-                let bad = Finding::bad(WHAT, &failure);
+                let bad = Finding::failed(WHAT, &failure);
                 Finding::warning(
                     WHAT,
                     bad.found,

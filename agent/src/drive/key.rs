@@ -17,7 +17,6 @@ use wardkey_token::{Exclusive, Pin, Slot, Token, TokenError, TokenInfo};
 
 use super::Events;
 use crate::limits::PIN_KEPT;
-use crate::refusals;
 use crate::session::{Input, KeyRead, PinNo, SignatureNo, Ticket};
 
 /// What the thread is asked for.
@@ -177,7 +176,7 @@ impl Worker {
             }
             Err(TokenError::WrongPin { tries_left }) => Err(PinNo::Wrong { tries_left }),
             Err(TokenError::PinBlocked) => Err(PinNo::Wrong { tries_left: 0 }),
-            Err(error) => Err(PinNo::No(refusals::of_token(&error))),
+            Err(error) => Err(PinNo::No(error.refusal())),
         }
     }
 
@@ -195,7 +194,7 @@ impl Worker {
             if matches!(error, MessageError::Token(TokenError::TouchTimeout)) {
                 SignatureNo::NoTouch
             } else {
-                SignatureNo::No(refusals::of_message(&error))
+                SignatureNo::No(error.refusal())
             }
         };
         if !std::mem::take(&mut held.is_fresh) {
@@ -241,7 +240,7 @@ impl From<TokenError> for NotRead {
 
 fn refusal_of(no: &NotRead) -> Refusal {
     match no {
-        NotRead::Token(error) => refusals::of_token(error),
+        NotRead::Token(error) => error.refusal(),
         NotRead::NoCertificate => Refusal::new(
             Code::KeyNotRecognised,
             "no certificate in slot 9c",

@@ -8,10 +8,10 @@ use wardkey_schemas::ids::OrderSeq;
 use wardkey_schemas::jws::Message as _;
 use wardkey_schemas::link::{Frame, LinkChallenge, LinkHello};
 use wardkey_schemas::order::Order;
+use wardkey_told::on_one_line;
 
 use super::Events;
 use super::chip::Chip;
-use crate::causes::on_one_line;
 use crate::laptop::Laptop;
 use crate::session::{Input, Ticket};
 

@@ -29,6 +29,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use wardkey_edge::client::{ClientError, Endpoint};
 use wardkey_gate::boottime::Boottime;
 use wardkey_gate::clock::{Clock as _, SystemClock};
+use wardkey_told::on_one_line;
 
 use self::alarm::Alarm;
 use self::callers::Callers;
@@ -38,7 +39,6 @@ use self::key::Hand;
 use self::keyd::Keyd;
 use self::link::{Hello, Link};
 use crate::boot::BootId;
-use crate::causes::on_one_line;
 use crate::config::Config;
 use crate::control::protocol::{Request, Word};
 use crate::control::server::{ListenError, Said, Server};

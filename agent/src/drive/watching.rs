@@ -2,9 +2,9 @@
 
 use tokio::time::interval;
 use wardkey_token::Watcher;
+use wardkey_told::on_one_line;
 
 use super::Events;
-use crate::causes::on_one_line;
 use crate::limits::PCSC_AGAIN;
 use crate::session::Input;
 

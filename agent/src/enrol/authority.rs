@@ -239,6 +239,8 @@ fn require(fits: &[(&str, bool)]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use wardkey_told::Told as _;
+
     use super::*;
 
     #[test]

@@ -249,6 +249,7 @@ fn point(key: &EccPublicKey) -> Result<PublicKey, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use wardkey_told::Told as _;
     use wardkey_tpm::NvIndex;
 
     use super::*;

@@ -217,6 +217,8 @@ fn require_lead(role: Role) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use wardkey_told::Told as _;
+
     use super::*;
 
     #[test]

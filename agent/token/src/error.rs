@@ -9,13 +9,13 @@ use crate::slot::Slot;
 #[non_exhaustive]
 pub enum TokenError {
     /// Another program holds the reader.
-    #[error("another program is using the token in {reader}")]
+    #[error("another program is using the security key in {reader}")]
     Busy {
         /// The reader's name.
         reader: String,
     },
     /// The token answered with a status that means none of the other errors.
-    #[error("{step}: the token answered {status:04x}")]
+    #[error("{step}: the security key answered {status:04x}")]
     Answered {
         /// What was asked.
         step: &'static str,
@@ -23,13 +23,13 @@ pub enum TokenError {
         status: u16,
     },
     /// Something in the token has its factory value that must not, or the other way round.
-    #[error("this token has been used before: {what}")]
+    #[error("this security key has been used before: {what}")]
     AlreadyUsed {
         /// What shows it.
         what: &'static str,
     },
     /// The firmware is too old for what is needed.
-    #[error("token firmware {found} is older than {oldest}")]
+    #[error("firmware {found} is older than {oldest}")]
     FirmwareTooOld {
         /// As the token says.
         found: Firmware,
@@ -63,7 +63,7 @@ pub enum TokenError {
         step: &'static str,
     },
     /// The management key is not the one it should be.
-    #[error("the token does not accept this management key")]
+    #[error("the security key does not accept this management key")]
     ManagementKeyRefused,
     /// There is no key in the slot.
     #[error("there is no key in slot {slot}")]
@@ -72,7 +72,7 @@ pub enum TokenError {
         slot: Slot,
     },
     /// No reader holds this token.
-    #[error("token {serial} is not plugged in")]
+    #[error("security key {serial} is not plugged in")]
     NotPluggedIn {
         /// Which.
         serial: TokenSerial,
@@ -107,7 +107,7 @@ pub enum TokenError {
         source: pcsc::Error,
     },
     /// The token was taken out.
-    #[error("the token was taken out of {reader}")]
+    #[error("the security key was taken out of {reader}")]
     Removed {
         /// The reader's name.
         reader: String,
@@ -119,7 +119,7 @@ pub enum TokenError {
         source: pcsc::Error,
     },
     /// Nobody touched the token in time.
-    #[error("nobody touched the token in time")]
+    #[error("nobody touched the security key in time")]
     TouchTimeout,
     /// The PIN that was chosen is one that anybody would try.
     #[error("this PIN is too easy to guess")]
@@ -131,7 +131,7 @@ pub enum TokenError {
         tries_left: u8,
     },
     /// Another token is in the reader than was expected.
-    #[error("token {found} is in {reader}, not token {wanted}")]
+    #[error("security key {found} is in {reader}, not {wanted}")]
     WrongToken {
         /// The one that is there.
         found: TokenSerial,

@@ -42,6 +42,7 @@ mod pin;
 pub mod pin_entry;
 mod provision;
 mod readers;
+mod refusal;
 mod signature;
 mod slot;
 mod tlv;

@@ -19,7 +19,7 @@ pub enum MessageError {
     #[error("the message was not signed")]
     Signing(#[from] SigningError),
     /// What lies in the slot is not a certificate of a key on P-256.
-    #[error("what the token holds is not a certificate of a P-256 key")]
+    #[error("what the security key holds is not a certificate of a P-256 key")]
     Certificate,
 }
 

@@ -4,13 +4,13 @@ mod options;
 mod verbs;
 
 use clap::{Parser, Subcommand};
+use wardkey_told::LEGEND;
 
 pub use self::options::Options;
 pub use self::verbs::{
     Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, KeyCommand, Log, Orders, Reason, Resume,
     Revoke, Stop,
 };
-use crate::exit::LEGEND;
 
 const ABOUT: &str = "See the laptops and security keys of your site, stop them, and let them work \
                      again";

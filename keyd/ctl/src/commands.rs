@@ -11,11 +11,11 @@ mod watching;
 
 use wardkey_schemas::action::ActionAnswer;
 use wardkey_schemas::names::Note;
+use wardkey_told::Exit;
 
 use crate::cli::{Cli, Command, Confirm, KeyCommand};
 use crate::desk::{Chosen, Desk};
 use crate::environment::Environment;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::show::outcome;
 
@@ -106,5 +106,5 @@ async fn finish(
     } else {
         desk.output.data(&text, &json)?;
     }
-    Ok(Exit::of_outcome(&answer.outcome))
+    Ok(outcome::exit(&answer.outcome))
 }

@@ -1,10 +1,9 @@
 //! Why a command did not do what was asked, and what a person reads about it.
 //!
 //! A refusal is an answer and keeps its code; everything else says what was wrong and, where we
-//! know, what to do. Which exit code it is, is said in [`Failure::exit`] and nowhere else.
+//! know, what to do. Which exit code it is, is said in [`Told::exit`] and nowhere else.
 
-mod report;
-
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +13,10 @@ use wardkey_schemas::{Code, Refusal};
 use wardkey_token::TokenError;
 use wardkey_token::message::MessageError;
 use wardkey_token::pin_entry::PinEntryError;
+use wardkey_told::{Exit, Told};
 
-pub use self::report::Report;
-use crate::exit::Exit;
 use crate::settings::SettingsError;
 use crate::target::NoTarget;
-use crate::token_refusal;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +46,7 @@ pub enum Failure {
     #[error("a service cannot be called")]
     Client(#[from] ClientError),
     /// The security key did not do what was asked.
-    #[error("{}", token_refusal::of(.0).code().heading())]
+    #[error("{}", .0.refusal().code().heading())]
     Token(#[source] TokenError),
     /// No PIN came.
     #[error("there is no PIN to go on with")]
@@ -119,12 +116,18 @@ impl Failure {
         }
     }
 
-    /// The refusal behind it, where there is one with a code.
-    pub fn refusal(&self) -> Option<Refusal> {
+    /// Whether a service refused with this code.
+    pub fn is_refused_with(&self, codes: &[Code]) -> bool {
+        matches!(self, Self::Refused(refusal) if codes.contains(&refusal.code()))
+    }
+}
+
+impl Told for Failure {
+    fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused(refusal) | Self::NotBelieved(refusal) => Some(refusal.as_ref().clone()),
             Self::Unreachable(error) => Some(error.refusal()),
-            Self::Token(error) => Some(token_refusal::of(error)),
+            Self::Token(error) => Some(error.refusal()),
             Self::Settings(_)
             | Self::Usage { .. }
             | Self::Client(_)
@@ -141,13 +144,7 @@ impl Failure {
         }
     }
 
-    /// Whether a service refused with this code.
-    pub fn is_refused_with(&self, codes: &[Code]) -> bool {
-        matches!(self, Self::Refused(refusal) if codes.contains(&refusal.code()))
-    }
-
-    /// What the shell is told.
-    pub fn exit(&self) -> Exit {
+    fn exit(&self) -> Exit {
         match self {
             Self::Pin(PinEntryError::Cancelled | PinEntryError::TimedOut) => Exit::Refused,
             // Of PINs: a program that is not there, a descriptor that is not open.
@@ -165,19 +162,18 @@ impl Failure {
                 Exit::VerificationFailed
             }
             Self::Unreachable(_) => Exit::Unreachable,
-            Self::Token(error) => Exit::of_refusal(token_refusal::of(error).code().kind()),
+            Self::Token(error) => Exit::of_refusal(error.refusal().code().kind()),
             Self::NoTarget(NoTarget::Unknown { .. }) | Self::NotPlugged { .. } => Exit::NotFound,
             Self::NoTarget(NoTarget::Ambiguous { .. }) => Exit::Conflict,
         }
     }
 
-    /// What to do next, where we know.
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Refused(refusal) | Self::NotBelieved(refusal) => refusal.code().next_step(),
             Self::Unreachable(error) => return Some(error.refusal().code().next_step().to_owned()),
             Self::Usage { hint, .. } => return Some(hint.clone()),
-            Self::Token(error) => return Some(token_refusal::hint(error)),
+            Self::Token(error) => return Some(error.hint("wardkey")),
             Self::NoTarget(target) => return Some(target.hint()),
             Self::Settings(_) | Self::Client(_) => "`wardkey --help` says what settings there are",
             Self::Pin(PinEntryError::NoProgram { .. }) => {
@@ -199,6 +195,18 @@ impl Failure {
             }
         };
         Some(hint.to_owned())
+    }
+
+    fn why(&self) -> Option<&(dyn Error + 'static)> {
+        // What was found says what its causes would say again.
+        if matches!(self, Self::Token(_)) {
+            return None;
+        }
+        // What was wanted says what was called.
+        if let Self::Unreachable(error) = self {
+            return error.source();
+        }
+        self.source()
     }
 }
 
@@ -229,5 +237,51 @@ impl From<MessageError> for Failure {
 impl From<KeyError> for Failure {
     fn from(_: KeyError) -> Self {
         Self::Randomness
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wardkey_schemas::problem::Problem;
+    use wardkey_told::Report;
+
+    use super::*;
+
+    #[test]
+    fn a_problem_document_becomes_error_found_wanted_and_hint() {
+        let wanted = "a role that may do this";
+        let refusal = Refusal::new(Code::NotPermitted, "staff: revoke", wanted);
+        let problem = Problem::new(&refusal, 403);
+        let failure = Failure::from(CallError::Refused(Box::new(problem)));
+        assert_eq!(
+            Report::from(&failure).to_string(),
+            "error: Your role cannot do this [NOT_PERMITTED]\n\
+             found: staff: revoke\n\
+             wanted: a role that may do this\n\
+             \n\
+             hint: Ask a person whose role can do this.\n"
+        );
+        assert_eq!(failure.exit(), Exit::Refused);
+    }
+
+    #[test]
+    fn a_wrong_pin_says_how_many_tries_are_left() {
+        let failure = Failure::from(TokenError::WrongPin { tries_left: 2 });
+        assert_eq!(
+            Report::from(&failure).to_string(),
+            "error: That is not the PIN of this security key [PIN_WRONG]\n\
+             found: wrong PIN, 2 tries left\n\
+             wanted: the PIN of the security key that is plugged in\n\
+             \n\
+             hint: 2 tries left before the PIN is blocked\n"
+        );
+    }
+
+    #[test]
+    fn what_we_do_not_believe_ends_with_4_whatever_its_kind() {
+        for code in [Code::RootMismatch, Code::BundleRollback, Code::SiteUnknown] {
+            let failure = Failure::not_believed(Refusal::new(code, "a", "b"));
+            assert_eq!(failure.exit(), Exit::VerificationFailed, "{code}");
+        }
     }
 }

@@ -11,7 +11,8 @@
 //! - A PIN is asked for once a command, kept in memory, wiped with the command. The permission to
 //!   read is a key of its own, in a file that nobody else can read, for a quarter of an hour.
 //! - What comes from a service is shown without anything that a terminal obeys.
-//! - Standard output is for data, standard error for talk; the exit codes are in [`exit`].
+//! - Standard output is for data, standard error for talk; the exit codes are those of
+//!   [`wardkey_told::Exit`].
 //!
 //! # Where to start
 //!
@@ -24,7 +25,6 @@ mod clock;
 pub mod commands;
 pub mod desk;
 pub mod environment;
-pub mod exit;
 pub mod failure;
 pub mod operator;
 pub mod output;
@@ -39,5 +39,4 @@ pub mod table;
 pub mod target;
 mod text;
 pub mod times;
-mod token_refusal;
 pub mod trust;

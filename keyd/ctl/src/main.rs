@@ -7,10 +7,10 @@ use clap::error::ErrorKind;
 use wardkey_ctl::cli::Cli;
 use wardkey_ctl::commands;
 use wardkey_ctl::environment::Environment;
-use wardkey_ctl::exit::Exit;
-use wardkey_ctl::failure::{Failure, Report};
+use wardkey_ctl::failure::Failure;
 use wardkey_ctl::output::{Format, Output};
 use wardkey_edge::telemetry;
+use wardkey_told::{Exit, Report, Told as _};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use wardkey_told::shown;
+
 /// Rows under headings; columns are as wide as their widest cell, two spaces apart.
 #[derive(Clone, Debug)]
 pub struct Table<const COLUMNS: usize> {
@@ -56,22 +58,6 @@ impl<const COLUMNS: usize> fmt::Display for Table<COLUMNS> {
     }
 }
 
-/// Text from outside as it may stand on a terminal: one line, and nothing that a terminal obeys.
-pub fn shown(text: &str) -> String {
-    if text.is_empty() {
-        return "-".to_owned();
-    }
-    text.chars()
-        .map(|c| if is_obeyed(c) { '\u{fffd}' } else { c })
-        .collect()
-}
-
-/// Control characters, and those that turn the direction of writing round.
-fn is_obeyed(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -103,7 +89,7 @@ mod tests {
             table.push([cell, "end".into()]);
             let text = table.to_string();
             prop_assert_eq!(text.lines().count(), 2);
-            prop_assert!(text.chars().all(|c| c == '\n' || !is_obeyed(c)));
+            prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Confirming an enrolment on another screen, by phrase and tag or serial number.
 
 use wardkey_schemas::action::Act;
+use wardkey_told::Exit;
 
 use super::{About, finish};
 use crate::cli::{ConfirmKey, ConfirmLaptop};
 use crate::desk::{Chosen, Desk};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::target::{Found, NotAName, Typed};
 

@@ -23,13 +23,13 @@ use wardkey_schemas::time::Timestamp;
 use wardkey_token::enrolment::{NewToken, Proof};
 use wardkey_token::pin_entry::PinRequest;
 use wardkey_token::{Readers, WhenUsed};
+use wardkey_told::Exit;
 use wardkey_verifier::bundle::VerifiedBundle;
 
 use self::authority::{Authority, Certified, Opened};
 use self::keys::{Both, find_both, is_own};
 use crate::cli::Enrol;
 use crate::desk::Desk;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::operator::with_touch;
 use crate::output::Output;

@@ -2,12 +2,12 @@
 
 use wardkey_schemas::Code;
 use wardkey_schemas::query::{KeyRow, LaptopRow};
+use wardkey_told::Exit;
 
 use super::watching;
 use crate::cli::{Log, Orders};
 use crate::clock;
 use crate::desk::Desk;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::show::{lists, orders as shown, record};
 

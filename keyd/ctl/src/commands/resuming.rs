@@ -4,11 +4,11 @@ use wardkey_schemas::action::{Act, Outcome};
 use wardkey_schemas::ids::HoldId;
 use wardkey_schemas::order::HoldClass;
 use wardkey_schemas::{Code, Refusal};
+use wardkey_told::Exit;
 
 use super::{About, finish, note_or_none};
 use crate::cli::Resume;
 use crate::desk::Desk;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::show::{lists, outcome};
 use crate::text::Text;

@@ -7,12 +7,12 @@ use wardkey_schemas::names::{Firmware, SiteCode, TokenSerial};
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::Timestamp;
 use wardkey_token::{Readers, Token};
+use wardkey_told::{Exit, Report, Told as _};
 use wardkey_verifier::person::VerifiedPerson;
 
 use crate::clock;
 use crate::desk::Desk;
-use crate::exit::Exit;
-use crate::failure::{Failure, Report};
+use crate::failure::Failure;
 use crate::operator::{self, Operator};
 use crate::text::Text;
 use crate::times::Times;
@@ -89,7 +89,7 @@ fn words(shown: &Shown, times: &Times) -> String {
     let mut line = |what: &str, found: String| text.line(format_args!("{what:<12} {found}"));
     line("serial", shown.serial.to_string());
     line("firmware", shown.firmware.to_string());
-    line("reader", crate::table::shown(&shown.reader));
+    line("reader", wardkey_told::shown(&shown.reader));
     let pin = if shown.pin_is_default {
         "still the one it was sold with: it opens nothing".to_owned()
     } else {

@@ -5,12 +5,12 @@ use wardkey_schemas::ids::SessionId;
 use wardkey_schemas::order::{HoldClass, Mode};
 use wardkey_schemas::query::SessionRow;
 use wardkey_schemas::{Code, Refusal};
+use wardkey_told::Exit;
 
 use super::lists::if_permitted;
 use super::{About, finish, note_or_none};
 use crate::cli::{End, Revoke, Stop};
 use crate::desk::{Chosen, Desk};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::show::lists;
 use crate::target::{Form, Found};

@@ -6,10 +6,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use wardkey_schemas::action::OrderSent;
 use wardkey_schemas::ids::{DeviceId, OrderSeq};
 use wardkey_schemas::query::OrderRow;
+use wardkey_told::Report;
 
 use crate::clock;
 use crate::desk::Desk;
-use crate::failure::{Failure, Report};
+use crate::failure::Failure;
 use crate::show::orders;
 
 /// How often keyd is asked.

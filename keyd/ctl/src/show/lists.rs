@@ -3,8 +3,9 @@
 use wardkey_schemas::limits;
 use wardkey_schemas::order::{Hold, Mode};
 use wardkey_schemas::query::{KeyRow, LaptopRow, SessionRow};
+use wardkey_told::shown;
 
-use crate::table::{Table, shown};
+use crate::table::Table;
 use crate::text::Text;
 use crate::times::Times;
 

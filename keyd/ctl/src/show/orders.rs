@@ -2,8 +2,8 @@
 
 use wardkey_schemas::query::OrderRow;
 use wardkey_schemas::time::{Seconds, Timestamp};
+use wardkey_told::shown;
 
-use crate::table::shown;
 use crate::text::Text;
 use crate::times::Times;
 

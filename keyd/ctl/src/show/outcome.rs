@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use wardkey_schemas::action::{ActionAnswer, OrderSent, Outcome};
+use wardkey_told::Exit;
 
 use crate::text::Text;
 use crate::times::Times;
@@ -9,6 +10,18 @@ use crate::times::Times;
 /// What is said of every answer: nobody has to take it for more than it is.
 pub const NOT_SIGNED: &str = "keyd's answer is not signed: it came over TLS under the \
                               installation's root";
+
+/// What the shell is told of it.
+pub const fn exit(outcome: &Outcome) -> Exit {
+    match outcome {
+        Outcome::WaitsForSecondPerson { .. } => Exit::NeedsApproval,
+        Outcome::Confirmed
+        | Outcome::Stopped { .. }
+        | Outcome::Resumed { .. }
+        | Outcome::SessionEnded { .. }
+        | Outcome::ReaderOpened { .. } => Exit::Done,
+    }
+}
 
 /// The answer to an act on what people call `name`.
 pub fn outcome(answer: &ActionAnswer, name: &str, times: &Times) -> String {
@@ -131,6 +144,30 @@ mod tests {
     use wardkey_schemas::time::Seconds;
 
     use super::*;
+
+    #[test]
+    fn only_what_waits_for_a_second_person_needs_approval() {
+        let waits = Outcome::WaitsForSecondPerson {
+            request: ApprovalId::from_bytes([1; 16]),
+            expires_in: Seconds::new(1800),
+        };
+        assert_eq!(exit(&waits), Exit::NeedsApproval);
+        let done = [
+            Outcome::Confirmed,
+            Outcome::Stopped {
+                hold: HoldId::from_bytes([1; 16]),
+                orders: Vec::new(),
+            },
+            Outcome::Resumed {
+                remaining: Vec::new(),
+                orders: Vec::new(),
+            },
+            Outcome::SessionEnded { orders: Vec::new() },
+        ];
+        for outcome in done {
+            assert_eq!(exit(&outcome), Exit::Done, "{outcome:?}");
+        }
+    }
 
     fn said(what: Outcome) -> String {
         let answer = ActionAnswer {

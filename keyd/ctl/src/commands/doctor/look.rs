@@ -4,9 +4,9 @@ use wardkey_edge::client::{Client, Endpoint};
 use wardkey_schemas::bundle::{BundlePackage, Profile};
 use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_token::{Content, Readers, Token, TokenError};
+use wardkey_told::Finding;
 use wardkey_verifier::bundle::VerifiedBundle;
 
-use super::Finding;
 use crate::cli::Options;
 use crate::clock;
 use crate::environment::Environment;
@@ -23,13 +23,13 @@ const SOON: Seconds = Seconds::new(30 * 24 * 3600);
 pub(super) async fn examine(options: &Options, environment: Environment) -> Vec<Finding> {
     let settings = match Settings::load(options, &environment) {
         Ok(settings) => settings,
-        Err(error) => return vec![Finding::bad("settings", &error.into())],
+        Err(error) => return vec![Finding::failed("settings", &Failure::from(error))],
     };
     let now = clock::now();
     let mut findings = vec![Finding::good("settings", described(&settings))];
     findings.push(match trust::verify_root(&settings) {
         Ok(()) => Finding::good("root", format!("hash {}", settings.root.to_hex())),
-        Err(failure) => Finding::bad("root", &failure),
+        Err(failure) => Finding::failed("root", &failure),
     });
     let bundle = look_at_keyd(&settings, &environment, now, &mut findings).await;
     look_at_authority(&settings, &mut findings).await;
@@ -54,7 +54,7 @@ async fn look_at_keyd(
     let keyd = match Client::new(&settings.keyd) {
         Ok(keyd) => keyd,
         Err(error) => {
-            findings.push(Finding::bad("keyd", &error.into()));
+            findings.push(Finding::failed("keyd", &Failure::from(error)));
             return None;
         }
     };
@@ -67,7 +67,7 @@ async fn look_at_keyd(
             findings.push(look_at_tls(settings).await);
         }
         Err(failure) => {
-            findings.push(Finding::bad("keyd", failure));
+            findings.push(Finding::failed("keyd", failure));
             return None;
         }
     }
@@ -81,7 +81,7 @@ async fn look_at_keyd(
             Some(bundle)
         }
         Err(failure) => {
-            findings.push(Finding::bad("trust bundle", &failure));
+            findings.push(Finding::failed("trust bundle", &failure));
             None
         }
     }
@@ -113,7 +113,7 @@ async fn look_at_tls(settings: &Settings) -> Finding {
 fn look_at_bundle(bundle: &VerifiedBundle, settings: &Settings) -> Finding {
     const WHAT: &str = "trust bundle";
     if let Err(refusal) = bundle.site_authority(&settings.site) {
-        return Finding::bad(WHAT, &Failure::not_believed(refusal));
+        return Finding::failed(WHAT, &Failure::not_believed(refusal));
     }
     let version = bundle.version();
     match bundle.profile() {
@@ -140,7 +140,7 @@ async fn look_at_authority(settings: &Settings, findings: &mut Vec<Finding>) {
     };
     findings.push(match reached.await {
         Ok(()) => Finding::good(WHAT, format!("{} answers", endpoint.url)),
-        Err(failure) => Finding::bad(WHAT, &failure),
+        Err(failure) => Finding::failed(WHAT, &failure),
     });
 }
 
@@ -154,7 +154,7 @@ fn look_at_readers(
     let (found, readers) = match looked {
         Ok(found) => found,
         Err(error) => {
-            findings.push(Finding::bad("readers", &error.into()));
+            findings.push(Finding::failed("readers", &Failure::from(error)));
             return;
         }
     };
@@ -174,7 +174,7 @@ fn look_at_readers(
     });
     match operator::find_token(&readers, settings.serial) {
         Ok(token) => look_at_token(token, settings, bundle, now, findings),
-        Err(failure) => findings.push(Finding::bad("security key", &failure)),
+        Err(failure) => findings.push(Finding::failed("security key", &failure)),
     }
 }
 
@@ -189,7 +189,7 @@ fn look_at_token(
     findings.push(Finding::good("security key", line));
     findings.push(match look_at_pin(&token) {
         Ok(finding) => finding,
-        Err(error) => Finding::bad("PIN", &error.into()),
+        Err(error) => Finding::failed("PIN", &Failure::from(error)),
     });
     let Some(bundle) = bundle else {
         let hint = "see what is wrong above";
@@ -208,7 +208,7 @@ fn look_at_token(
                 Finding::good("certificate", found)
             }
         }
-        Err(failure) => Finding::bad("certificate", &failure),
+        Err(failure) => Finding::failed("certificate", &failure),
     });
 }
 
@@ -216,7 +216,10 @@ fn look_at_pin(token: &Token) -> Result<Finding, TokenError> {
     const WHAT: &str = "PIN";
     let tries = token.pin_tries()?;
     if tries.left == 0 {
-        return Ok(Finding::bad(WHAT, &TokenError::PinBlocked.into()));
+        return Ok(Finding::failed(
+            WHAT,
+            &Failure::from(TokenError::PinBlocked),
+        ));
     }
     if token.defaults()?.pin {
         return Ok(Finding::warning(

@@ -1,4 +1,4 @@
-//! What the program tells the shell that called it: the one place where an end becomes a number.
+//! What a program tells the shell that called it.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ pub enum Exit {
     Usage,
     /// 2: read, known, and refused by a rule.
     Refused,
-    /// 3: needs approval; no command of the agent ends so.
+    /// 3: on the list; waits for a second person.
     NeedsApproval,
     /// 4: something is not genuine, or cannot be read as what it says it is.
     VerificationFailed,
@@ -23,7 +23,7 @@ pub enum Exit {
     Unreachable,
     /// 6: there is no such thing.
     NotFound,
-    /// 7: right in itself, but not now.
+    /// 7: right in itself, but not now or not clearly one thing.
     Conflict,
 }
 
@@ -33,12 +33,25 @@ Exit codes:
   0  done
   1  the command or its settings cannot be used
   2  refused by a rule
+  3  needs approval: waits for a second person
   4  verification failed: something is not genuine
   5  unreachable: try again later
   6  not found
-  7  conflict: not in this state";
+  7  conflict: not in this state, or more than one thing fits";
 
 impl Exit {
+    /// All ends, in the order of their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Usage,
+        Self::Refused,
+        Self::NeedsApproval,
+        Self::VerificationFailed,
+        Self::Unreachable,
+        Self::NotFound,
+        Self::Conflict,
+    ];
+
     /// The number.
     pub const fn number(self) -> u8 {
         match self {
@@ -88,42 +101,43 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_end_has_the_number_that_the_legend_gives_it() {
+        for (line, exit) in LEGEND.lines().skip(1).zip(Exit::ALL) {
+            let number = format!("  {}  ", exit.number());
+            assert!(line.starts_with(&number), "{line}");
+        }
+        assert_eq!(LEGEND.lines().count(), Exit::ALL.len() + 1);
+    }
+
+    #[test]
     fn codes_that_scripts_meet_end_as_they_should() {
         let cases = [
+            (Code::NotPermitted, Exit::Refused),
+            (Code::PhraseMismatch, Exit::Refused),
             (Code::RootNotPinned, Exit::Refused),
             (Code::KeyRole, Exit::Refused),
+            (Code::KeyLost, Exit::Refused),
             (Code::PinWrong, Exit::Refused),
             (Code::PinBlocked, Exit::Refused),
             (Code::DevicePending, Exit::Refused),
+            (Code::SignatureWrong, Exit::VerificationFailed),
             (Code::KeyNotRecognised, Exit::VerificationFailed),
+            (Code::MessageMalformed, Exit::VerificationFailed),
+            (Code::ServiceFault, Exit::Unreachable),
+            (Code::ServiceUnreachable, Exit::Unreachable),
+            (Code::RateLimited, Exit::Unreachable),
             (Code::TpmUnavailable, Exit::Unreachable),
             (Code::GateUnavailable, Exit::Unreachable),
-            (Code::ServiceUnreachable, Exit::Unreachable),
+            (Code::HoldUnknown, Exit::NotFound),
             (Code::TokenMissing, Exit::NotFound),
+            (Code::NonceUsed, Exit::Conflict),
+            (Code::StateTransition, Exit::Conflict),
             (Code::EkDuplicate, Exit::Conflict),
             (Code::NotEnrolled, Exit::Conflict),
+            (Code::MessageTooLarge, Exit::Usage),
         ];
         for (code, exit) in cases {
             assert_eq!(Exit::of_refusal(code.kind()), exit, "{code}");
         }
-    }
-
-    #[test]
-    fn each_end_that_the_legend_has_is_listed_under_its_number() {
-        let listed: Vec<u8> = LEGEND
-            .lines()
-            .skip(1)
-            .map(|line| line.trim().split(' ').next().unwrap().parse().unwrap())
-            .collect();
-        let without_approval = [
-            Exit::Done,
-            Exit::Usage,
-            Exit::Refused,
-            Exit::VerificationFailed,
-            Exit::Unreachable,
-            Exit::NotFound,
-            Exit::Conflict,
-        ];
-        assert_eq!(listed, without_approval.map(Exit::number));
     }
 }

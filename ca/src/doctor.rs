@@ -1,66 +1,13 @@
 //! A look at everything that can be wrong with an authority, with what to do about it.
 
-use serde::Serialize;
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::{Seconds, Timestamp};
+use wardkey_told::{Finding, on_one_line};
 
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::open;
 use crate::trust::{Sources, Trust};
-
-/// How good or bad a finding is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Health {
-    /// As it should be.
-    Good,
-    /// It works, and somebody should look soon.
-    Warning,
-    /// It does not work.
-    Bad,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, Serialize)]
-pub struct Finding {
-    /// What was looked at.
-    pub what: &'static str,
-    /// How it is.
-    pub health: Health,
-    /// What was found.
-    pub found: String,
-    /// What to do, unless it is good.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-impl Finding {
-    fn good(what: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            what,
-            health: Health::Good,
-            found: found.into(),
-            hint: None,
-        }
-    }
-
-    fn warning(what: &'static str, found: impl Into<String>, hint: &str) -> Self {
-        Self {
-            what,
-            health: Health::Warning,
-            found: found.into(),
-            hint: Some(hint.to_owned()),
-        }
-    }
-
-    fn bad(what: &'static str, found: impl Into<String>, hint: &str) -> Self {
-        Self {
-            health: Health::Bad,
-            ..Self::warning(what, found, hint)
-        }
-    }
-}
 
 /// An authority whose end is this near should be certified again.
 const SOON: Seconds = Seconds::new(90 * 24 * 3600);
@@ -96,7 +43,7 @@ fn look_at_keys(config: &Config, findings: &mut Vec<Finding>) -> Option<Sources>
     for (what, wrong) in others {
         findings.push(match wrong {
             None => Finding::good(what, "its owner alone can read it"),
-            Some(error) => Finding::bad(what, with_causes(&error), HINT),
+            Some(error) => Finding::bad(what, on_one_line(&error), HINT),
         });
     }
     match open::keeper(config) {
@@ -106,7 +53,7 @@ fn look_at_keys(config: &Config, findings: &mut Vec<Finding>) -> Option<Sources>
             Some(open::sources(config, &keeper))
         }
         Err(error) => {
-            findings.push(Finding::bad("authority key", with_causes(&error), HINT));
+            findings.push(Finding::bad("authority key", on_one_line(&error), HINT));
             None
         }
     }
@@ -117,14 +64,14 @@ async fn look_at_journal(config: &Config, findings: &mut Vec<Finding>) -> Option
     let journal = match Journal::open(&config.journal()).await {
         Ok(journal) => journal,
         Err(error) => {
-            findings.push(Finding::bad("journal", with_causes(&error), HINT));
+            findings.push(Finding::bad("journal", on_one_line(&error), HINT));
             return None;
         }
     };
     findings.push(match journal.is_whole().await {
         Ok(true) => Finding::good("journal", "the database finds itself whole"),
         Ok(false) => Finding::bad("journal", "the database finds itself damaged", HINT),
-        Err(error) => Finding::bad("journal", with_causes(&error), HINT),
+        Err(error) => Finding::bad("journal", on_one_line(&error), HINT),
     });
     let open = journal.find_open().await.map(|entries| entries.len());
     let unreported = journal.find_unreported().await.map(|entries| entries.len());
@@ -136,7 +83,7 @@ async fn look_at_journal(config: &Config, findings: &mut Vec<Finding>) -> Option
             format!("{open} without an outcome, {unreported} of which keyd may not know"),
             "`wardkey-ca serve` looks after it; if it stays, see `wardkey-ca journal` and the log",
         ),
-        (Err(error), _) | (_, Err(error)) => Finding::bad(what, with_causes(&error), HINT),
+        (Err(error), _) | (_, Err(error)) => Finding::bad(what, on_one_line(&error), HINT),
     });
     Some(journal)
 }
@@ -159,7 +106,7 @@ async fn look_at_trust(
         Err(error) => {
             let hint = "take `site-request.json` to the root ceremony, then `wardkey-ca \
                         certificate --bundle FILE` with the bundle it gives";
-            findings.push(Finding::bad("trust bundle", with_causes(&error), hint));
+            findings.push(Finding::bad("trust bundle", on_one_line(&error), hint));
             false
         }
     }
@@ -209,7 +156,7 @@ async fn look_at_leads(journal: &Journal) -> Finding {
             "a site needs two: enrol one with `wardkey-ca lead`, more with `wardkey key enrol`",
         ),
         Ok(count) => Finding::good(what, format!("{count} with a certified key")),
-        Err(error) => Finding::bad(what, with_causes(&error), "see above"),
+        Err(error) => Finding::bad(what, on_one_line(&error), "see above"),
     }
 }
 
@@ -221,15 +168,15 @@ async fn look_at_keyd(config: &Config, journal: &Journal, now: Timestamp) -> Fin
             let hint = "enrol the first team lead with `wardkey-ca lead`";
             return Finding::warning(what, "not asked: this site has no charter yet", hint);
         }
-        Err(error) => return Finding::bad(what, with_causes(&error), "see above"),
+        Err(error) => return Finding::bad(what, on_one_line(&error), "see above"),
     }
     let asked = match open::app(config, now).await {
         Ok(app) => {
             let asked = app.link().await.map(drop);
             app.journal().close().await;
-            asked.map_err(|failure| with_causes(&failure))
+            asked.map_err(|failure| on_one_line(&failure))
         }
-        Err(error) => Err(with_causes(&error)),
+        Err(error) => Err(on_one_line(&error)),
     };
     match asked {
         Ok(()) => Finding::good(what, "it welcomes this site, and its keys are believed"),
@@ -238,20 +185,4 @@ async fn look_at_keyd(config: &Config, journal: &Journal, now: Timestamp) -> Fin
             Finding::bad(what, found, hint)
         }
     }
-}
-
-/// An error with its causes on one line.
-pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Errors that pass another one on say the same twice.
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }

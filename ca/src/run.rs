@@ -8,12 +8,13 @@ use wardkey_edge::telemetry::{self, Format};
 use wardkey_schemas::Refusal;
 use wardkey_schemas::bundle::BundlePackage;
 use wardkey_schemas::limits::BUNDLE_BYTES;
+use wardkey_told::{finding, on_one_line};
 
 use crate::ceremony::{self, CeremonyError};
 use crate::cli::{self, Cli, Command, ConfigCommand};
 use crate::clock;
 use crate::config::{Config, ConfigError};
-use crate::doctor::{self, Health, with_causes};
+use crate::doctor;
 use crate::durable::{self, FileError};
 use crate::journal::{Entry, Journal, JournalError, Purpose, State};
 use crate::lead::{self, LeadError};
@@ -292,33 +293,19 @@ fn line(entry: &Entry) -> String {
 async fn examine(command: &cli::Doctor) -> Result<ExitCode, RunError> {
     let config = Config::load(&command.settings.config)?;
     let findings = doctor::examine(&config, clock::now()).await;
-    if command.json {
-        say(&serde_json::to_string_pretty(&findings).map_err(std::io::Error::from)?)?;
+    let text = if command.json {
+        serde_json::to_string_pretty(&findings).map_err(std::io::Error::from)?
     } else {
-        for finding in &findings {
-            let mark = match finding.health {
-                Health::Good => "ok  ",
-                Health::Warning => "warn",
-                Health::Bad => "bad ",
-            };
-            say(&format!("{mark} {}: {}", finding.what, finding.found))?;
-            if let Some(hint) = &finding.hint {
-                say(&format!("     hint: {hint}"))?;
-            }
-        }
-    }
-    let bad = findings.iter().any(|finding| finding.health == Health::Bad);
-    Ok(if bad {
-        ExitCode::from(CANNOT_TELL)
-    } else {
-        ExitCode::SUCCESS
-    })
+        finding::words(&findings)
+    };
+    say(text.trim_end())?;
+    Ok(finding::exit(&findings).into())
 }
 
 /// Tells a person why a command did not do its work, and gives the end that scripts see: 1 if it
 /// cannot be told, 3 if the answer was no (2 is clap's, for a command line that cannot be used).
 pub fn complain(error: &RunError) -> ExitCode {
-    let mut text = format!("error: {}\n", with_causes(error));
+    let mut text = format!("error: {}\n", on_one_line(error));
     if let Some(hint) = error.hint() {
         text.push_str("\nhint: ");
         text.push_str(hint);

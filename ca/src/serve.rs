@@ -10,11 +10,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use wardkey_edge::serve::{ListenError, Listener, Transport};
 use wardkey_edge::tls::{self, Identity, TlsError};
 use wardkey_schemas::key::PublicKey;
+use wardkey_told::on_one_line;
 use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::config::Config;
-use crate::doctor::with_causes;
 use crate::failure::Failure;
 use crate::keyd::RemoteKeyd;
 use crate::open::{self, OpenError};
@@ -197,5 +197,5 @@ async fn greet(app: &App<RemoteKeyd>) {
 }
 
 fn say(failure: &Failure, what: &str) {
-    tracing::warn!(error = with_causes(failure), "{what}");
+    tracing::warn!(error = on_one_line(failure), "{what}");
 }

@@ -1,63 +1,12 @@
 //! A look at everything that can be wrong with a service, with what to do about it.
 
-use serde::Serialize;
 use tokio::sync::mpsc;
 use wardkey_schemas::time::{Seconds, Timestamp};
+use wardkey_told::{Finding, on_one_line};
 
 use crate::config::Config;
 use crate::store::{Store, StoreError};
 use crate::trust::{Sources, Trust};
-
-/// How good or bad a finding is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Health {
-    /// As it should be.
-    Good,
-    /// It works, and somebody should look soon.
-    Warning,
-    /// It does not work.
-    Bad,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, Serialize)]
-pub struct Finding {
-    /// What was looked at.
-    pub what: &'static str,
-    /// How it is.
-    pub health: Health,
-    /// What was found.
-    pub found: String,
-    /// What to do, unless it is good.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-impl Finding {
-    fn good(what: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            what,
-            health: Health::Good,
-            found: found.into(),
-            hint: None,
-        }
-    }
-
-    fn other(
-        health: Health,
-        what: &'static str,
-        found: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self {
-            what,
-            health,
-            found: found.into(),
-            hint: Some(hint.into()),
-        }
-    }
-}
 
 /// Authorities whose end is this near should be renewed.
 const SOON: Seconds = Seconds::new(90 * 24 * 3600);
@@ -87,7 +36,7 @@ async fn look_at_database(config: &Config, findings: &mut Vec<Finding>) -> Optio
                 let hint = "give it a standby that commits with it, or accept that a failover \
                             loses what was acknowledged last";
                 let found = "whether PostgreSQL fails over synchronously cannot be seen from here";
-                findings.push(Finding::other(Health::Warning, "failover", found, hint));
+                findings.push(Finding::warning("failover", found, hint));
             }
             Some(store)
         }
@@ -97,8 +46,8 @@ async fn look_at_database(config: &Config, findings: &mut Vec<Finding>) -> Optio
             } else {
                 "check `database.url` and that the database runs"
             };
-            let found = with_causes(&error);
-            findings.push(Finding::other(Health::Bad, "database", found, hint));
+            let found = on_one_line(&error);
+            findings.push(Finding::bad("database", found, hint));
             None
         }
     }
@@ -115,17 +64,12 @@ async fn look_at_trust(
         Ok(None) => {
             let hint = "take the service's request to the root ceremony, then `keyd trust`";
             let found = "no trust bundle was imported";
-            findings.push(Finding::other(Health::Bad, "trust bundle", found, hint));
+            findings.push(Finding::bad("trust bundle", found, hint));
             return;
         }
         Err(error) => {
-            let found = with_causes(&error);
-            findings.push(Finding::other(
-                Health::Bad,
-                "trust bundle",
-                found,
-                "see above",
-            ));
+            let found = on_one_line(&error);
+            findings.push(Finding::bad("trust bundle", found, "see above"));
             return;
         }
     };
@@ -140,8 +84,8 @@ async fn look_at_trust(
         }
         Err(error) => {
             let hint = "check root_sha256, the keys and the bundle; import a newer one if needed";
-            let found = with_causes(&error);
-            findings.push(Finding::other(Health::Bad, "trust bundle", found, hint));
+            let found = on_one_line(&error);
+            findings.push(Finding::bad("trust bundle", found, hint));
         }
     }
 }
@@ -160,7 +104,7 @@ fn anchors(trust: &Trust) -> Vec<Finding> {
             let hashes: Vec<String> = missing.iter().map(|sha256| sha256.to_hex()).collect();
             let found = format!("no certificate for {}", hashes.join(", "));
             let hint = "put the maker's certificate into the folder `anchors`";
-            Finding::other(Health::Warning, what, found, hint)
+            Finding::warning(what, found, hint)
         })
         .collect()
 }
@@ -188,12 +132,7 @@ fn ends(trust: &Trust, now: Timestamp) -> Vec<Finding> {
         return vec![Finding::good("authorities", "none ends within 90 days")];
     }
     let hint = "hold a root ceremony and import the bundle it gives";
-    vec![Finding::other(
-        Health::Warning,
-        "authorities",
-        near.join("; "),
-        hint,
-    )]
+    vec![Finding::warning("authorities", near.join("; "), hint)]
 }
 
 async fn look_at_record(store: &Store, findings: &mut Vec<Finding>) {
@@ -205,19 +144,7 @@ async fn look_at_record(store: &Store, findings: &mut Vec<Finding>) {
         Err(error) => {
             let hint =
                 "keep the database as it is, stop the service, and tell your security officer";
-            Finding::other(Health::Bad, "record", with_causes(&error), hint)
+            Finding::bad("record", on_one_line(&error), hint)
         }
     });
-}
-
-/// An error with its causes on one line.
-pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -11,11 +11,12 @@ use wardkey_issuance::{AuthorityKey, prepare_request, sign_request};
 use wardkey_schemas::bundle::{BundlePackage, BundleVersion};
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::names::SiteCode;
+use wardkey_told::{finding, on_one_line};
 
 use crate::cli::{Cli, Command, ConfigCommand, Doctor, Init, TrustCommand};
 use crate::clock;
 use crate::config::{self, Config, ConfigError};
-use crate::doctor::{self, Health, with_causes};
+use crate::doctor;
 use crate::keys::{AUTHORITY, KeyFileError, KeyFolder};
 use crate::serve::{self, ServeError};
 use crate::store::audit::{Actor, Draft, Object};
@@ -283,33 +284,18 @@ impl Work for Import {
 async fn examine(command: Doctor) -> Result<ExitCode, RunError> {
     let config = Config::load(&command.settings.config)?;
     let findings = doctor::examine(&config, clock::now()).await;
-    if command.json {
-        let json = serde_json::to_string_pretty(&findings).unwrap_or_default();
-        say(&json)?;
+    let text = if command.json {
+        serde_json::to_string_pretty(&findings).map_err(std::io::Error::from)?
     } else {
-        for finding in &findings {
-            let mark = match finding.health {
-                Health::Good => "ok  ",
-                Health::Warning => "warn",
-                Health::Bad => "bad ",
-            };
-            say(&format!("{mark} {}: {}", finding.what, finding.found))?;
-            if let Some(hint) = &finding.hint {
-                say(&format!("     hint: {hint}"))?;
-            }
-        }
-    }
-    let bad = findings.iter().any(|finding| finding.health == Health::Bad);
-    Ok(if bad {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+        finding::words(&findings)
+    };
+    say(text.trim_end())?;
+    Ok(finding::exit(&findings).into())
 }
 
 /// Tells a person why a command did not do its work.
 pub fn complain(error: &RunError) {
-    let mut text = format!("error: {}\n", with_causes(error));
+    let mut text = format!("error: {}\n", on_one_line(error));
     if let Some(hint) = error.hint() {
         text.push_str("\nhint: ");
         text.push_str(hint);

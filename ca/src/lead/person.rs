@@ -7,10 +7,10 @@ use wardkey_schemas::names::TokenSerial;
 use wardkey_token::enrolment::{CertifiedToken, NewToken};
 use wardkey_token::pin_entry::{PinEntry, PinRequest};
 use wardkey_token::{Pin, Readers};
+use wardkey_told::on_one_line;
 
 use super::LeadArguments;
 use super::error::LeadError;
-use crate::doctor::with_causes;
 
 /// Tells the person something, at once.
 ///
@@ -122,7 +122,7 @@ pub fn wants_another_try(error: &LeadError) -> Result<bool, LeadError> {
     }
     say(format_args!(
         "{}.\nPress Enter to try again. Ctrl-C gives up, and the security key must be reset then.",
-        with_causes(error)
+        on_one_line(error)
     ))?;
     let mut line = String::new();
     let read = input.read_line(&mut line).map_err(LeadError::Terminal)?;

@@ -1,8 +1,9 @@
-//! Activation (blueprint P4 and P5): judged on one reading of the rows, decided in one transaction.
+//! Activation (`docs/walkthroughs/activation.md`): judged on one reading of the rows, decided in
+//! one transaction.
 //!
 //! The transaction takes the nonce, then the laptop's row, then the key's, each as it was judged;
-//! then it writes the visit, the lease and the entry (architecture §6.7). If any of them has moved
-//! since, the answer is no, and the record says why.
+//! then it writes the visit, the lease and the entry. If any of them has moved since, the answer is
+//! no, and the record says why.
 
 use std::sync::Arc;
 
@@ -336,7 +337,6 @@ fn require_fresh(
             "the challenge's nonce",
         ));
     }
-    // The log is sent exactly when it was wanted: what is sent unasked is not looked at.
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! Handing out a challenge (blueprint P4): the early, clear no comes here, before anybody types a
-//! PIN.
+//! Handing out a challenge (`docs/walkthroughs/activation.md`): the early, clear no comes here,
+//! before anybody types a PIN.
 
 use wardkey_edge::problem::No;
 use wardkey_schemas::challenge::{Challenge, ChallengeRequest, Purpose, RoomChoice};

@@ -26,7 +26,7 @@ use wardkey_token::TokenInfo;
 
 pub(super) use self::opening::Orphan;
 use super::steps::Steps;
-use super::{Action, CallerId, Session, Ticket, Todo};
+use super::{Action, CallerId, Session, Ticket, Turn};
 use crate::control::protocol::State;
 
 /// What the staff member wants.
@@ -224,9 +224,9 @@ impl Attempt {
 }
 
 /// Gives up an attempt that has left nothing behind.
-fn give_up(attempt: Attempt, refusal: Refusal, todo: &mut Todo<'_>) {
-    todo.push(Action::ReleaseKey);
-    todo.refuse(attempt.caller, refusal);
+fn give_up(attempt: Attempt, refusal: Refusal, turn: &mut Turn<'_>) {
+    turn.push(Action::ReleaseKey);
+    turn.refuse(attempt.caller, refusal);
 }
 
 impl Session {
@@ -237,28 +237,28 @@ impl Session {
         attempt: Attempt,
         refusal: Refusal,
         reason: EndReason,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         if matches!(attempt.goal, Goal::Visit(_)) {
             let orphan = Orphan::of(&attempt, reason);
             self.remember_orphan(orphan);
         }
-        give_up(attempt, refusal, todo);
+        give_up(attempt, refusal, turn);
     }
 
-    pub(super) fn caller_left(&mut self, caller: CallerId, todo: &mut Todo<'_>) {
+    pub(super) fn caller_left(&mut self, caller: CallerId, turn: &mut Turn<'_>) {
         // What the staff member has signed goes on; nobody need watch.
         let is_idle = |attempt: &mut Attempt| attempt.caller == caller && !attempt.is_signed();
         if self.attempt.take_if(is_idle).is_some() {
             tracing::info!("The program that asked has gone");
-            todo.push(Action::ReleaseKey);
+            turn.push(Action::ReleaseKey);
         }
         if let Some(visit) = &mut self.visit {
             visit.forget_caller(caller);
         }
     }
 
-    pub(super) fn key_out(&mut self, reader: &str, todo: &mut Todo<'_>) {
+    pub(super) fn key_out(&mut self, reader: &str, turn: &mut Turn<'_>) {
         let Some(token) = self.keys.remove(reader) else {
             return;
         };
@@ -273,16 +273,16 @@ impl Session {
                 format!("security key {} was taken out", token.serial),
                 "a security key that stays in until the room is open",
             );
-            self.abandon(attempt, refusal, EndReason::KeyRemoved, todo);
+            self.abandon(attempt, refusal, EndReason::KeyRemoved, turn);
         }
         if let Some(visit) = &mut self.visit {
             visit.key_out(token.serial);
         }
     }
 
-    pub(super) fn look_at_attempt(&mut self, todo: &mut Todo<'_>) {
-        self.go_on_if_held(todo);
-        let is_late = |attempt: &mut Attempt| attempt.wakes_at() <= todo.now;
+    pub(super) fn look_at_attempt(&mut self, turn: &mut Turn<'_>) {
+        self.go_on_if_held(turn);
+        let is_late = |attempt: &mut Attempt| attempt.wakes_at() <= turn.now;
         if let Some(attempt) = self.attempt.take_if(is_late) {
             let refusal = if attempt.steps.timing().late_touches > 0 {
                 Refusal::new(Code::TouchTimeout, "no touch", "a touch in time")
@@ -290,7 +290,7 @@ impl Session {
                 let wanted = "PIN and touch within about two minutes";
                 Refusal::new(Code::NonceExpired, "nothing in time", wanted)
             };
-            give_up(attempt, refusal, todo);
+            give_up(attempt, refusal, turn);
         }
     }
 }

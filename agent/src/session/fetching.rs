@@ -4,7 +4,7 @@ use wardkey_gate::boottime::Boottime;
 use wardkey_schemas::Refusal;
 use wardkey_schemas::bundle::{BundlePackage, ServiceKeys};
 
-use super::{Action, Session, Ticket, Todo};
+use super::{Action, Session, Ticket, Turn};
 use crate::limits;
 use crate::trust_file::Trusted;
 
@@ -34,22 +34,22 @@ impl Session {
         }
     }
 
-    pub(super) fn look_at_fetching(&mut self, todo: &mut Todo<'_>) {
-        if todo.now < self.fetching_wakes_at() {
+    pub(super) fn look_at_fetching(&mut self, turn: &mut Turn<'_>) {
+        if turn.now < self.fetching_wakes_at() {
             return;
         }
         let ticket = self.ticket();
         self.fetching.asked = Some(ticket);
-        self.fetching.rest = todo.later(limits::TRUST_PAUSE, 10);
-        self.fetching.at = todo.later(limits::TRUST_EVERY, 10);
-        todo.push(Action::FetchTrust { ticket });
+        self.fetching.rest = turn.later(limits::TRUST_PAUSE, 10);
+        self.fetching.at = turn.later(limits::TRUST_EVERY, 10);
+        turn.push(Action::FetchTrust { ticket });
     }
 
     pub(super) fn trust_fetched(
         &mut self,
         ticket: Ticket,
         fetched: Result<Box<(BundlePackage, ServiceKeys)>, Refusal>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         if self.fetching.asked.take_if(|own| *own == ticket).is_none() {
             return;
@@ -59,7 +59,7 @@ impl Session {
             Trusted::verify(package, keys, &self.root_pin, self.newest.as_ref())
         });
         match verified {
-            Ok(trusted) => self.trust(trusted, todo),
+            Ok(trusted) => self.trust(trusted, turn),
             Err(refusal) => {
                 tracing::warn!(refusal.code = %refusal.code(), %refusal, "Trust was not renewed");
                 // Sooner where there is none at all.
@@ -68,12 +68,12 @@ impl Session {
                 } else {
                     limits::TRUST_PAUSE
                 };
-                self.fetching.at = todo.later(pause, 10);
+                self.fetching.at = turn.later(pause, 10);
             }
         }
     }
 
-    fn trust(&mut self, trusted: Trusted, todo: &mut Todo<'_>) {
+    fn trust(&mut self, trusted: Trusted, turn: &mut Turn<'_>) {
         let before = self.trusted.as_ref().map(Trusted::kept);
         let is_new = before.is_none_or(|before| {
             before.newest.payload != trusted.kept().newest.payload
@@ -84,11 +84,11 @@ impl Session {
         if is_new {
             let version = trusted.trust().bundle().version();
             tracing::info!(bundle.version = %version, "Trust was renewed");
-            todo.push(Action::SaveTrust(Box::new(trusted.kept().clone())));
+            turn.push(Action::SaveTrust(Box::new(trusted.kept().clone())));
         }
         self.trusted = Some(trusted);
         if is_new || !self.gate.is_ready() {
-            self.make_gate_trust(todo);
+            self.make_gate_trust(turn);
         }
     }
 }

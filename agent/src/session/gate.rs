@@ -9,7 +9,7 @@ use wardkey_schemas::ids::OrderSeq;
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::{Code, Refusal};
 
-use super::{Action, CallerId, Session, Ticket, Todo};
+use super::{Action, CallerId, Session, Ticket, Turn};
 use crate::answers::GenuineOrder;
 use crate::control::protocol::Word;
 use crate::limits;
@@ -121,27 +121,27 @@ impl GateSide {
 }
 
 impl Session {
-    pub(super) fn look_at_gate(&mut self, todo: &mut Todo<'_>) {
-        if self.gate.wakes_at() <= todo.now {
+    pub(super) fn look_at_gate(&mut self, turn: &mut Turn<'_>) {
+        if self.gate.wakes_at() <= turn.now {
             self.gate.connecting = true;
-            todo.push(Action::ConnectGate);
+            turn.push(Action::ConnectGate);
         }
     }
 
-    pub(super) fn gate_up(&mut self, todo: &mut Todo<'_>) {
+    pub(super) fn gate_up(&mut self, turn: &mut Turn<'_>) {
         tracing::info!("The gate is connected");
         self.gate = GateSide {
             up: true,
             ..GateSide::default()
         };
-        self.make_gate_trust(todo);
-        self.ask_gate_status(todo);
+        self.make_gate_trust(turn);
+        self.ask_gate_status(turn);
         // Orders that came while there was no gate.
-        self.polling.hurry(todo.now);
+        self.polling.hurry(turn.now);
     }
 
     /// Hands over whom to believe.
-    pub(super) fn make_gate_trust(&mut self, todo: &mut Todo<'_>) {
+    pub(super) fn make_gate_trust(&mut self, turn: &mut Turn<'_>) {
         let Some(trusted) = self.trusted.as_ref().filter(|_| self.gate.up) else {
             return;
         };
@@ -150,49 +150,49 @@ impl Session {
             bundle: Box::new(kept.package.clone()),
             service_keys: kept.service_keys.clone(),
         };
-        self.ask_gate(GateQuestion::Trust, request, todo);
+        self.ask_gate(GateQuestion::Trust, request, turn);
     }
 
-    pub(super) fn ask_gate_status(&mut self, todo: &mut Todo<'_>) {
+    pub(super) fn ask_gate_status(&mut self, turn: &mut Turn<'_>) {
         if self.gate.up {
-            self.ask_gate(GateQuestion::Status, Request::Status {}, todo);
+            self.ask_gate(GateQuestion::Status, Request::Status {}, turn);
         }
     }
 
-    pub(super) fn gate_lost(&mut self, todo: &mut Todo<'_>) {
+    pub(super) fn gate_lost(&mut self, turn: &mut Turn<'_>) {
         if self.gate.up {
             tracing::error!("The gate is gone");
         }
         let asked = std::mem::take(&mut self.gate.asked);
         self.gate = GateSide {
-            again_at: todo.later(limits::GATE_AGAIN, 0),
+            again_at: turn.later(limits::GATE_AGAIN, 0),
             ..GateSide::default()
         };
         // With the connection the picture has closed.
         if let Some(session) = self.visit.as_ref().map(|visit| visit.session) {
-            self.visit_over(session, EndReason::Shutdown, todo.now, todo);
+            self.visit_over(session, EndReason::Shutdown, turn.now, turn);
         }
         if let Some(attempt) = self.attempt.take() {
             let refusal = Refusal::new(Code::GateUnavailable, "no gate", "a gate that answers");
-            self.abandon(attempt, refusal, EndReason::Shutdown, todo);
+            self.abandon(attempt, refusal, EndReason::Shutdown, turn);
         }
-        self.orphans_closed(todo);
+        self.orphans_closed(turn);
         for question in asked.into_values() {
             if let GateQuestion::Close {
                 caller: Some(caller),
             } = question
             {
-                todo.tell(caller, Word::Ended { session: None });
+                turn.tell(caller, Word::Ended { session: None });
             }
         }
     }
 
-    pub(super) fn gate_said(&mut self, ticket: Ticket, answer: Answer, todo: &mut Todo<'_>) {
+    pub(super) fn gate_said(&mut self, ticket: Ticket, answer: Answer, turn: &mut Turn<'_>) {
         let Some(question) = self.gate.asked.remove(&ticket) else {
             return;
         };
         match question {
-            GateQuestion::Trust => self.gate_trusts(answer, todo),
+            GateQuestion::Trust => self.gate_trusts(answer, turn),
             GateQuestion::Status => {
                 if let Answer::Status(status) = answer {
                     if let (Some(visit), Some(open)) = (&mut self.visit, status.open)
@@ -205,50 +205,50 @@ impl Session {
             }
             GateQuestion::AttemptNonce => {
                 let nonce = take_nonce(answer);
-                self.attempt_nonce(ticket, nonce, todo);
+                self.attempt_nonce(ticket, nonce, turn);
             }
-            GateQuestion::Open => self.opened(ticket, answer, todo),
+            GateQuestion::Open => self.opened(ticket, answer, turn),
             GateQuestion::RenewalNonce => {
                 let nonce = take_nonce(answer);
-                self.renewal_nonce(ticket, nonce, todo);
+                self.renewal_nonce(ticket, nonce, turn);
             }
-            GateQuestion::Renew => self.kept(ticket, answer, todo),
+            GateQuestion::Renew => self.kept(ticket, answer, turn),
             GateQuestion::Order { order, from_poll } => {
-                self.order_answered(&order, from_poll, answer, todo);
+                self.order_answered(&order, from_poll, answer, turn);
             }
             GateQuestion::Close { caller } => {
                 if let (Some(caller), Answer::Closed { session }) = (caller, answer) {
-                    todo.tell(caller, Word::Ended { session });
+                    turn.tell(caller, Word::Ended { session });
                 }
-                self.ask_gate_status(todo);
+                self.ask_gate_status(turn);
             }
         }
     }
 
-    fn gate_trusts(&mut self, answer: Answer, todo: &mut Todo<'_>) {
+    fn gate_trusts(&mut self, answer: Answer, turn: &mut Turn<'_>) {
         let Answer::Trusted { version } = answer else {
             let refusal = refusal_of(answer, "a gate that trusts the key service");
             tracing::error!(%refusal, "The gate does not trust what we trust");
             // It may have seen a newer bundle than we.
-            self.fetching.hurry(todo.now);
+            self.fetching.hurry(turn.now);
             self.gate.trouble = Some(refusal);
             return;
         };
         tracing::info!(bundle.version = %version, "The gate trusts the key service");
         self.gate.trusted = true;
         self.gate.trouble = None;
-        self.polling.hurry(todo.now);
+        self.polling.hurry(turn.now);
     }
 
-    pub(super) fn gate_told(&mut self, event: Event, todo: &mut Todo<'_>) {
+    pub(super) fn gate_told(&mut self, event: Event, turn: &mut Turn<'_>) {
         let Event::Closed {
             session,
             reason,
             at,
         } = event;
         tracing::info!(session.id = %session, reason = reason.as_str(), "The gate has closed");
-        self.visit_over(session, reason, at, todo);
-        self.ask_gate_status(todo);
+        self.visit_over(session, reason, at, turn);
+        self.ask_gate_status(turn);
     }
 }
 

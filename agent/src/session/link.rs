@@ -8,7 +8,7 @@ use wardkey_schemas::bytes::Nonce;
 use wardkey_schemas::jws::Jws;
 use wardkey_schemas::link::{Frame, Heartbeat};
 
-use super::{Action, Session, Ticket, Todo};
+use super::{Action, Session, Ticket, Turn};
 use crate::limits;
 
 /// The link's side.
@@ -73,16 +73,16 @@ impl Session {
         self.standing_ground().is_ok() && self.gate.is_ready() && self.gate.status().is_some()
     }
 
-    pub(super) fn look_at_link(&mut self, todo: &mut Todo<'_>) {
-        if todo.now < self.link_wakes_at() {
+    pub(super) fn look_at_link(&mut self, turn: &mut Turn<'_>) {
+        if turn.now < self.link_wakes_at() {
             return;
         }
         match &self.link {
             LinkSide::Down { tries, .. } => {
                 let tries = *tries;
                 let ticket = self.ticket();
-                let link_nonce = todo.draws.nonce();
-                todo.push(Action::OpenLink {
+                let link_nonce = turn.draws.nonce();
+                turn.push(Action::OpenLink {
                     ticket,
                     link_nonce,
                     last_order: self.gate.last_order(),
@@ -90,29 +90,29 @@ impl Session {
                 self.link = LinkSide::Opening {
                     ticket,
                     link_nonce,
-                    until: todo.later(limits::LINK_OPENS, 0),
+                    until: turn.later(limits::LINK_OPENS, 0),
                     tries,
                 };
             }
             LinkSide::Opening { .. } | LinkSide::Alive { .. } => {
                 tracing::warn!("No heartbeat in time: the link is dead");
-                self.hang_up(todo);
+                self.hang_up(turn);
             }
         }
     }
 
     /// Ends the link; it is opened again after a pause.
-    pub(super) fn hang_up(&mut self, todo: &mut Todo<'_>) {
+    pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>) {
         let (ticket, tries) = match &self.link {
             LinkSide::Down { .. } => return,
             LinkSide::Opening { ticket, tries, .. } => (*ticket, tries.saturating_add(1)),
             LinkSide::Alive { ticket, .. } => (*ticket, 0),
         };
-        todo.push(Action::CloseLink { ticket });
-        self.link_is_down(tries, todo);
+        turn.push(Action::CloseLink { ticket });
+        self.link_is_down(tries, turn);
     }
 
-    pub(super) fn link_lost(&mut self, ticket: Ticket, todo: &mut Todo<'_>) {
+    pub(super) fn link_lost(&mut self, ticket: Ticket, turn: &mut Turn<'_>) {
         let tries = match &self.link {
             LinkSide::Opening {
                 ticket: own, tries, ..
@@ -120,29 +120,29 @@ impl Session {
             LinkSide::Alive { ticket: own, .. } if *own == ticket => 0,
             LinkSide::Down { .. } | LinkSide::Opening { .. } | LinkSide::Alive { .. } => return,
         };
-        self.link_is_down(tries, todo);
+        self.link_is_down(tries, turn);
     }
 
-    fn link_is_down(&mut self, tries: u32, todo: &mut Todo<'_>) {
+    fn link_is_down(&mut self, tries: u32, turn: &mut Turn<'_>) {
         if self.link.is_alive() {
             tracing::warn!("The link is down: orders come by poll");
-            self.polling.hurry(todo.now);
+            self.polling.hurry(turn.now);
         }
-        let again_at = todo.pause(tries, limits::LINK_PAUSE);
+        let again_at = turn.pause(tries, limits::LINK_PAUSE);
         self.link = LinkSide::Down { again_at, tries };
     }
 
-    pub(super) fn link_frame(&mut self, ticket: Ticket, frame: Frame, todo: &mut Todo<'_>) {
+    pub(super) fn link_frame(&mut self, ticket: Ticket, frame: Frame, turn: &mut Turn<'_>) {
         if !self.link.is_this(ticket) {
             return;
         }
         match frame {
-            Frame::Order(order) => self.order_came(order, false, todo),
-            Frame::Heartbeat(heartbeat) => self.heartbeat_came(&heartbeat, todo),
+            Frame::Order(order) => self.order_came(order, false, turn),
+            Frame::Heartbeat(heartbeat) => self.heartbeat_came(&heartbeat, turn),
         }
     }
 
-    fn heartbeat_came(&mut self, heartbeat: &Jws<Heartbeat>, todo: &mut Todo<'_>) {
+    fn heartbeat_came(&mut self, heartbeat: &Jws<Heartbeat>, turn: &mut Turn<'_>) {
         let (ticket, link_nonce, before) = match &self.link {
             LinkSide::Down { .. } => return,
             LinkSide::Opening {
@@ -155,7 +155,7 @@ impl Session {
                 ..
             } => (*ticket, *link_nonce, *beat),
         };
-        let Ok(heartbeat) = self.believe(heartbeat, &link_nonce, todo) else {
+        let Ok(heartbeat) = self.believe(heartbeat, &link_nonce, turn) else {
             return;
         };
         let heartbeat = heartbeat.get();
@@ -174,17 +174,17 @@ impl Session {
         if !self.link.is_alive() {
             tracing::info!("The link is alive");
             // Whatever came before it stood; and from now on there is no hurry.
-            self.polling.hurry(todo.now);
+            self.polling.hurry(turn.now);
         }
         self.link = LinkSide::Alive {
             ticket,
             link_nonce,
             beat: heartbeat.beat,
-            until: todo.later(patience, 0),
+            until: turn.later(patience, 0),
         };
         let is_missing = heartbeat.last_order > self.gate.last_order() && !self.gate.is_busy();
         if is_missing {
-            self.polling.later(todo.later(1_000, 0));
+            self.polling.later(turn.later(1_000, 0));
         }
     }
 }

@@ -118,13 +118,13 @@ pub struct Session {
 }
 
 /// One step under way: its time, its randomness, and what is to be done.
-struct Todo<'a> {
+struct Turn<'a> {
     now: Boottime,
     draws: &'a mut Draws,
     actions: Vec<Action>,
 }
 
-impl Todo<'_> {
+impl Turn<'_> {
     fn push(&mut self, action: Action) {
         self.actions.push(action);
     }
@@ -181,113 +181,113 @@ impl Session {
             leaving: false,
             tickets: 0,
         };
-        let mut todo = Todo {
+        let mut turn = Turn {
             now,
             draws,
             actions: Vec::new(),
         };
-        session.take_over(&mut todo);
-        session.look(&mut todo);
-        (session, todo.actions)
+        session.take_over(&mut turn);
+        session.look(&mut turn);
+        (session, turn.actions)
     }
 
     /// A visit that a run before left open has ended with that run.
-    fn take_over(&mut self, todo: &mut Todo<'_>) {
+    fn take_over(&mut self, turn: &mut Turn<'_>) {
         let Some(laptop) = &self.laptop else {
             return;
         };
         if self
             .outbox
-            .take_over(todo.now, &self.boot, laptop.generation)
+            .take_over(turn.now, &self.boot, laptop.generation)
         {
-            todo.push(Action::SaveOutbox(self.outbox.clone()));
+            turn.push(Action::SaveOutbox(self.outbox.clone()));
         }
     }
 
     /// Takes in what happened at `now`; says what is to be done.
     pub fn step(&mut self, input: Input, now: Boottime, draws: &mut Draws) -> Vec<Action> {
-        let mut todo = Todo {
+        let mut turn = Turn {
             now,
             draws,
             actions: Vec::new(),
         };
-        self.take_in(input, &mut todo);
-        self.look(&mut todo);
-        todo.actions
+        self.take_in(input, &mut turn);
+        self.look(&mut turn);
+        turn.actions
     }
 
-    fn take_in(&mut self, input: Input, todo: &mut Todo<'_>) {
+    fn take_in(&mut self, input: Input, turn: &mut Turn<'_>) {
         match input {
             Input::Token(TokenEvent::Inserted(token)) => self.keys.insert(token),
-            Input::Token(TokenEvent::Removed { reader }) => self.key_out(&reader, todo),
-            Input::Asked { caller, command } => self.asked(caller, command, todo),
-            Input::CallerLeft(caller) => self.caller_left(caller, todo),
-            Input::KeyRead { ticket, read } => self.key_read(ticket, read, todo),
-            Input::PinShown { ticket, outcome } => self.pin_shown(ticket, outcome, todo),
-            Input::TouchWanted { ticket } => self.touch_wanted(ticket, todo),
-            Input::Signed { ticket, outcome } => self.signed(ticket, outcome, todo),
-            Input::Quoted { ticket, quote } => self.quoted(ticket, quote, todo),
-            Input::RenewalMade { ticket, made } => self.renewal_made(ticket, made, todo),
-            Input::Heard { ticket, reply } => self.heard(ticket, reply, todo),
-            Input::GateUp => self.gate_up(todo),
-            Input::GateLost => self.gate_lost(todo),
-            Input::GateSaid { ticket, answer } => self.gate_said(ticket, answer, todo),
-            Input::GateTold(event) => self.gate_told(event, todo),
-            Input::ClockRead(clock) => self.clock_read(clock, todo),
-            Input::LinkFrame { ticket, frame } => self.link_frame(ticket, frame, todo),
-            Input::LinkLost { ticket } => self.link_lost(ticket, todo),
-            Input::TrustFetched { ticket, fetched } => self.trust_fetched(ticket, fetched, todo),
-            Input::Enrolled(laptop) => self.enrolled(*laptop, todo),
-            Input::Leave => self.leave(todo),
+            Input::Token(TokenEvent::Removed { reader }) => self.key_out(&reader, turn),
+            Input::Asked { caller, command } => self.asked(caller, command, turn),
+            Input::CallerLeft(caller) => self.caller_left(caller, turn),
+            Input::KeyRead { ticket, read } => self.key_read(ticket, read, turn),
+            Input::PinShown { ticket, outcome } => self.pin_shown(ticket, outcome, turn),
+            Input::TouchWanted { ticket } => self.touch_wanted(ticket, turn),
+            Input::Signed { ticket, outcome } => self.signed(ticket, outcome, turn),
+            Input::Quoted { ticket, quote } => self.quoted(ticket, quote, turn),
+            Input::RenewalMade { ticket, made } => self.renewal_made(ticket, made, turn),
+            Input::Heard { ticket, reply } => self.heard(ticket, reply, turn),
+            Input::GateUp => self.gate_up(turn),
+            Input::GateLost => self.gate_lost(turn),
+            Input::GateSaid { ticket, answer } => self.gate_said(ticket, answer, turn),
+            Input::GateTold(event) => self.gate_told(event, turn),
+            Input::ClockRead(clock) => self.clock_read(clock, turn),
+            Input::LinkFrame { ticket, frame } => self.link_frame(ticket, frame, turn),
+            Input::LinkLost { ticket } => self.link_lost(ticket, turn),
+            Input::TrustFetched { ticket, fetched } => self.trust_fetched(ticket, fetched, turn),
+            Input::Enrolled(laptop) => self.enrolled(*laptop, turn),
+            Input::Leave => self.leave(turn),
             // Each key that was in has been reported gone before the service was reported lost.
             Input::Time | Input::Token(TokenEvent::ServiceLost) => {}
         }
     }
 
-    fn asked(&mut self, caller: CallerId, command: Command, todo: &mut Todo<'_>) {
+    fn asked(&mut self, caller: CallerId, command: Command, turn: &mut Turn<'_>) {
         match command {
-            Command::Activate { room, serial } => self.activate(caller, room, serial, todo),
-            Command::Extend { serial } => self.extend(caller, serial, todo),
-            Command::Pin(pin) => self.pin_typed(caller, pin, todo),
-            Command::End => self.end(caller, todo),
-            Command::Renew => self.renew_now(caller, todo),
+            Command::Activate { room, serial } => self.activate(caller, room, serial, turn),
+            Command::Extend { serial } => self.extend(caller, serial, turn),
+            Command::Pin(pin) => self.pin_typed(caller, pin, turn),
+            Command::End => self.end(caller, turn),
+            Command::Renew => self.renew_now(caller, turn),
         }
     }
 
     /// One reply has one taker, by the ticket of its question.
-    fn heard(&mut self, ticket: Ticket, reply: Reply, todo: &mut Todo<'_>) {
+    fn heard(&mut self, ticket: Ticket, reply: Reply, turn: &mut Turn<'_>) {
         if self
             .attempt
             .as_ref()
             .is_some_and(|attempt| attempt.awaits(ticket))
         {
-            self.attempt_heard(ticket, reply, todo);
+            self.attempt_heard(ticket, reply, turn);
         } else if self
             .visit
             .as_ref()
             .is_some_and(|visit| visit.renewal.awaits(ticket))
         {
-            self.renewal_heard(reply, todo);
+            self.renewal_heard(reply, turn);
         } else if self.polling.awaits(ticket) {
-            self.poll_heard(reply, todo);
+            self.poll_heard(reply, turn);
         } else if self.sending.awaits(ticket) {
-            self.sending_heard(reply, todo);
+            self.sending_heard(reply, turn);
         } else {
-            self.orphan_heard(ticket, &reply, todo);
+            self.orphan_heard(ticket, &reply, turn);
         }
     }
 
     /// Does what has become due.
-    fn look(&mut self, todo: &mut Todo<'_>) {
-        self.look_at_gate(todo);
-        self.look_at_attempt(todo);
-        self.look_at_visit(todo);
-        self.look_at_link(todo);
-        self.look_at_polling(todo);
-        self.look_at_fetching(todo);
-        self.look_at_sending(todo);
+    fn look(&mut self, turn: &mut Turn<'_>) {
+        self.look_at_gate(turn);
+        self.look_at_attempt(turn);
+        self.look_at_visit(turn);
+        self.look_at_link(turn);
+        self.look_at_polling(turn);
+        self.look_at_fetching(turn);
+        self.look_at_sending(turn);
         if self.leaving && self.visit.is_none() {
-            todo.push(Action::Leave);
+            turn.push(Action::Leave);
         }
     }
 
@@ -318,9 +318,9 @@ impl Session {
     }
 
     /// Asks keyd something that the device key signs.
-    fn ask(&mut self, question: Question, todo: &mut Todo<'_>) -> Ticket {
+    fn ask(&mut self, question: Question, turn: &mut Turn<'_>) -> Ticket {
         let ticket = self.ticket();
-        todo.push(Action::Ask { ticket, question });
+        turn.push(Action::Ask { ticket, question });
         ticket
     }
 
@@ -329,12 +329,12 @@ impl Session {
         &mut self,
         question: GateQuestion,
         request: GateRequest,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) -> Ticket {
         let ticket = self.ticket();
         self.gate.note(ticket, question);
         let request = Box::new(request);
-        todo.push(Action::Gate { ticket, request });
+        turn.push(Action::Gate { ticket, request });
         ticket
     }
 
@@ -357,7 +357,7 @@ impl Session {
         &mut self,
         answer: &wardkey_schemas::jws::Jws<T>,
         nonce: &Nonce,
-        todo: &Todo<'_>,
+        turn: &Turn<'_>,
     ) -> Result<crate::answers::Believed<T>, Refusal> {
         let believed = self.standing_ground().and_then(|(laptop, trusted)| {
             crate::answers::Believed::verify(answer, trusted.trust(), laptop, nonce)
@@ -366,29 +366,29 @@ impl Session {
             Ok(answer) => self.past = self.past.max(Some(answer.get().server_time())),
             Err(refusal) => {
                 tracing::warn!(refusal.code = %refusal.code(), %refusal, "An answer is not believed");
-                self.fetching.hurry(todo.now);
+                self.fetching.hurry(turn.now);
             }
         }
         believed
     }
 
     /// The laptop was enrolled, or enrolled again.
-    fn enrolled(&mut self, laptop: Laptop, todo: &mut Todo<'_>) {
+    fn enrolled(&mut self, laptop: Laptop, turn: &mut Turn<'_>) {
         if self.laptop.as_ref() == Some(&laptop) {
             return;
         }
         tracing::info!(device.id = %laptop.device, generation = %laptop.generation, "Enrolled");
         self.laptop = Some(laptop);
         self.standing = None;
-        self.take_over(todo);
-        self.hang_up(todo);
-        self.polling.hurry(todo.now);
-        self.fetching.hurry(todo.now);
-        self.ask_gate_status(todo);
+        self.take_over(turn);
+        self.hang_up(turn);
+        self.polling.hurry(turn.now);
+        self.fetching.hurry(turn.now);
+        self.ask_gate_status(turn);
     }
 
     /// The program ends: what is open is closed, and told as that.
-    fn leave(&mut self, todo: &mut Todo<'_>) {
+    fn leave(&mut self, turn: &mut Turn<'_>) {
         self.leaving = true;
         if let Some(attempt) = self.attempt.take() {
             let found = "the end of the agent";
@@ -397,9 +397,9 @@ impl Session {
                 attempt,
                 refusal,
                 wardkey_schemas::session::EndReason::Shutdown,
-                todo,
+                turn,
             );
         }
-        self.close(wardkey_schemas::session::EndReason::Shutdown, todo);
+        self.close(wardkey_schemas::session::EndReason::Shutdown, turn);
     }
 }

@@ -10,7 +10,7 @@ use wardkey_schemas::jws::Jws;
 use wardkey_schemas::order::{Order, OrderResult};
 
 use super::gate::{GateQuestion, refusal_of};
-use super::{Action, Session, Todo};
+use super::{Action, Session, Turn};
 use crate::answers::GenuineOrder;
 use crate::limits;
 use crate::outbox::{About, Fact, Item};
@@ -21,10 +21,10 @@ impl Session {
         &mut self,
         mut orders: Vec<Jws<Order>>,
         from_poll: bool,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         for order in orders.drain(..) {
-            self.order_came(order, from_poll, todo);
+            self.order_came(order, from_poll, turn);
         }
     }
 
@@ -32,7 +32,7 @@ impl Session {
         &mut self,
         envelope: Jws<Order>,
         from_poll: bool,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let genuine = self
             .standing_ground()
@@ -41,7 +41,7 @@ impl Session {
             Ok(order) => order,
             Err(refusal) => {
                 tracing::warn!(refusal.code = %refusal.code(), %refusal, "An order is not believed");
-                return self.fetching.hurry(todo.now);
+                return self.fetching.hurry(turn.now);
             }
         };
         let id = order.order().order;
@@ -62,7 +62,7 @@ impl Session {
         let request = GateRequest::Order {
             order: order.envelope().clone(),
         };
-        self.ask_gate(GateQuestion::Order { order, from_poll }, request, todo);
+        self.ask_gate(GateQuestion::Order { order, from_poll }, request, turn);
     }
 
     pub(super) fn order_answered(
@@ -70,21 +70,21 @@ impl Session {
         order: &GenuineOrder,
         from_poll: bool,
         answer: Answer,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
-        self.ask_gate_status(todo);
+        self.ask_gate_status(turn);
         if let Answer::Obeyed(obeyed) = &answer
             && obeyed.order == order.order().order
         {
-            let ago = |millis| Boottime::from_millis(todo.now.millis().saturating_sub(millis));
+            let ago = |millis| Boottime::from_millis(turn.now.millis().saturating_sub(millis));
             let received_at = ago(obeyed.received_ago_ms);
             let acted_at = ago(obeyed.acted_ago_ms);
             if !from_poll {
                 // It is not the gate alone that stands differently now: back from a loss, say, the
                 // laptop is in quarantine. The poll that brings an order says so with it.
-                self.polling.hurry(todo.now);
+                self.polling.hurry(turn.now);
             }
-            return self.acknowledge(order, obeyed.result, received_at, acted_at, todo);
+            return self.acknowledge(order, obeyed.result, received_at, acted_at, turn);
         }
         let refusal = refusal_of(answer, "an order that is obeyed");
         tracing::warn!(order.seq = %order.order().seq, %refusal, "The gate did not obey");
@@ -93,11 +93,11 @@ impl Session {
             // Perhaps the stop that it lifts has not come; a poll brings all that wait.
             || (code == Code::HoldUnknown && from_poll);
         if is_final {
-            self.acknowledge(order, OrderResult::Refused, todo.now, todo.now, todo);
+            self.acknowledge(order, OrderResult::Refused, turn.now, turn.now, turn);
         } else if from_poll {
-            self.polling.later(todo.later(limits::POLL_EVERY, 10));
+            self.polling.later(turn.later(limits::POLL_EVERY, 10));
         } else {
-            self.polling.hurry(todo.now);
+            self.polling.hurry(turn.now);
         }
     }
 
@@ -108,7 +108,7 @@ impl Session {
         result: OrderResult,
         received_at: Boottime,
         at: Boottime,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(laptop) = &self.laptop else {
             return;
@@ -127,6 +127,6 @@ impl Session {
             boot: self.boot.clone(),
             generation,
         });
-        todo.push(Action::SaveOutbox(self.outbox.clone()));
+        turn.push(Action::SaveOutbox(self.outbox.clone()));
     }
 }

@@ -7,7 +7,7 @@ use wardkey_schemas::jws::Jws;
 use wardkey_schemas::refusal::Verdict;
 use wardkey_schemas::status::{ObjectState, Status, StatusRequest};
 
-use super::{Question, Reply, Session, Ticket, Todo};
+use super::{Question, Reply, Session, Ticket, Turn};
 use crate::limits;
 
 /// When to ask next, and what was asked.
@@ -42,21 +42,21 @@ impl Session {
         }
     }
 
-    pub(super) fn look_at_polling(&mut self, todo: &mut Todo<'_>) {
-        if todo.now < self.polling_wakes_at() {
+    pub(super) fn look_at_polling(&mut self, turn: &mut Turn<'_>) {
+        if turn.now < self.polling_wakes_at() {
             return;
         }
         let Some(laptop) = &self.laptop else {
             return;
         };
-        let nonce = todo.draws.nonce();
+        let nonce = turn.draws.nonce();
         let request = StatusRequest {
             device: laptop.device,
             generation: laptop.generation,
             nonce,
             last_order: self.gate.last_order(),
         };
-        let ticket = self.ask(Question::Status(request), todo);
+        let ticket = self.ask(Question::Status(request), turn);
         self.polling.asked = Some((ticket, nonce));
         let is_in_use =
             matches!(&self.standing, Some((ObjectState::Active, holds)) if holds.is_empty());
@@ -66,21 +66,21 @@ impl Session {
         } else {
             limits::POLL_EVERY
         };
-        self.polling.at = todo.later(length, 10);
+        self.polling.at = turn.later(length, 10);
     }
 
-    pub(super) fn poll_heard(&mut self, reply: Reply, todo: &mut Todo<'_>) {
+    pub(super) fn poll_heard(&mut self, reply: Reply, turn: &mut Turn<'_>) {
         let Some((_, nonce)) = self.polling.asked.take() else {
             return;
         };
         let heard = match reply {
-            Reply::Status(status) => self.status_came(&status, &nonce, todo),
-            Reply::Denial(denial) => self.believe(&denial, &nonce, todo).map(|denial| {
+            Reply::Status(status) => self.status_came(&status, &nonce, turn),
+            Reply::Denial(denial) => self.believe(&denial, &nonce, turn).map(|denial| {
                 let denial = denial.into_inner();
                 tracing::warn!(refusal = %denial.refusal, "The poll was denied");
-                self.orders_came(denial.orders, true, todo);
+                self.orders_came(denial.orders, true, turn);
                 if denial.verdict == Verdict::Stop {
-                    self.stop_by(denial.refusal.code(), todo);
+                    self.stop_by(denial.refusal.code(), turn);
                 }
             }),
             Reply::Weather(refusal) | Reply::NotAsked(refusal) => Err(refusal),
@@ -88,7 +88,7 @@ impl Session {
         };
         if let Err(refusal) = heard {
             tracing::warn!(refusal.code = %refusal.code(), %refusal, "The poll was not answered");
-            self.polling.later(todo.later(limits::POLL_EVERY, 10));
+            self.polling.later(turn.later(limits::POLL_EVERY, 10));
         }
     }
 
@@ -96,20 +96,20 @@ impl Session {
         &mut self,
         status: &Jws<Status>,
         nonce: &Nonce,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
-        let status = self.believe(status, nonce, todo)?.into_inner();
+        let status = self.believe(status, nonce, turn)?.into_inner();
         if self.standing.as_ref().map(|(state, _)| *state) != Some(status.state) {
             tracing::info!(state = %status.state, holds = status.holds.len(), "How we stand");
         }
         self.standing = Some((status.state, status.holds));
-        self.orders_came(status.orders, true, todo);
+        self.orders_came(status.orders, true, turn);
         let ours = self
             .trusted
             .as_ref()
             .map(|trusted| trusted.trust().bundle().version());
         if ours < Some(status.bundle) {
-            self.fetching.hurry(todo.now);
+            self.fetching.hurry(turn.now);
         }
         Ok(())
     }

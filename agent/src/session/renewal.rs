@@ -23,7 +23,7 @@ use wardkey_schemas::time::Seconds;
 use wardkey_schemas::{Code, Refusal};
 
 use super::gate::{GateQuestion, refusal_of};
-use super::{Action, Attempt, CallerId, RenewalDraft, Reply, Session, Ticket, Todo};
+use super::{Action, Attempt, CallerId, RenewalDraft, Reply, Session, Ticket, Turn};
 use crate::control::protocol::Word;
 use crate::limits;
 
@@ -55,10 +55,10 @@ pub(super) enum Renewal {
 impl Renewal {
     /// The next one, `length` from now, give or take a fifth: keyd sees the laptops of a site come
     /// one by one.
-    pub(super) fn after(length: Seconds, todo: &mut Todo<'_>) -> Self {
+    pub(super) fn after(length: Seconds, turn: &mut Turn<'_>) -> Self {
         let length = u64::from(length.number()).saturating_mul(1000);
         Self::Due {
-            at: todo.later(length, limits::RENEWAL_JITTER),
+            at: turn.later(length, limits::RENEWAL_JITTER),
             tries: 0,
         }
     }
@@ -103,44 +103,44 @@ impl Session {
                 .is_some_and(|visit| visit.renewal.is_idle())
     }
 
-    pub(super) fn renew_now(&mut self, caller: CallerId, todo: &mut Todo<'_>) {
+    pub(super) fn renew_now(&mut self, caller: CallerId, turn: &mut Turn<'_>) {
         let Some(visit) = self.visit.as_mut().filter(|visit| !visit.is_closing()) else {
             let refusal = Refusal::new(Code::GateClosed, "no open visit", "an open visit");
-            return todo.refuse(caller, refusal);
+            return turn.refuse(caller, refusal);
         };
         visit.waiting.push(caller);
-        self.renew_soon(todo);
+        self.renew_soon(turn);
     }
 
     /// The next renewal, or what is to be said again of this one, comes now.
-    pub(super) fn renew_soon(&mut self, todo: &Todo<'_>) {
+    pub(super) fn renew_soon(&mut self, turn: &Turn<'_>) {
         let Some(visit) = self.visit.as_mut().filter(|visit| !visit.is_closing()) else {
             return;
         };
         match &mut visit.renewal {
-            Renewal::Due { at, .. } => *at = todo.now,
+            Renewal::Due { at, .. } => *at = turn.now,
             Renewal::Sent { again_at, .. } => {
                 if let Some(at) = again_at {
-                    *at = todo.now;
+                    *at = turn.now;
                 }
             }
             Renewal::Nonce { .. } | Renewal::Making { .. } | Renewal::Keeping { .. } => {}
         }
     }
 
-    pub(super) fn look_at_renewal(&mut self, todo: &mut Todo<'_>) {
+    pub(super) fn look_at_renewal(&mut self, turn: &mut Turn<'_>) {
         let is_held = self.renewal_is_held();
         let Some(visit) = self.visit.as_mut().filter(|visit| !visit.is_closing()) else {
             return;
         };
-        if is_held || todo.now < visit.renewal.wakes_at() {
+        if is_held || turn.now < visit.renewal.wakes_at() {
             return;
         }
         match &mut visit.renewal {
             Renewal::Due { tries, .. } => {
                 let tries = *tries;
                 let request = GateRequest::Nonce {};
-                let ticket = self.ask_gate(GateQuestion::RenewalNonce, request, todo);
+                let ticket = self.ask_gate(GateQuestion::RenewalNonce, request, turn);
                 self.set_renewal(Renewal::Nonce { ticket, tries });
             }
             Renewal::Sent {
@@ -150,7 +150,7 @@ impl Session {
                 ..
             } => {
                 *again_at = None;
-                todo.push(Action::SendRenewal {
+                turn.push(Action::SendRenewal {
                     ticket: *ticket,
                     body: body.clone(),
                 });
@@ -169,7 +169,7 @@ impl Session {
         &mut self,
         ticket: Ticket,
         nonce: Result<Nonce, Refusal>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let making = self.ticket();
         let Some(visit) = self
@@ -196,12 +196,12 @@ impl Session {
                     gate_nonce,
                     tries,
                 };
-                todo.push(Action::MakeRenewal {
+                turn.push(Action::MakeRenewal {
                     ticket: making,
                     draft,
                 });
             }
-            Err(refusal) => self.renew_later(&refusal, tries, todo),
+            Err(refusal) => self.renew_later(&refusal, tries, turn),
         }
     }
 
@@ -209,7 +209,7 @@ impl Session {
         &mut self,
         ticket: Ticket,
         made: Result<Jws<RenewalRequest>, Refusal>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(visit) = self
             .visit
@@ -235,64 +235,64 @@ impl Session {
                     again_at: None,
                     tries,
                 };
-                todo.push(Action::SendRenewal { ticket, body });
+                turn.push(Action::SendRenewal { ticket, body });
             }
             Err(refusal) => {
                 self.chip_trouble = Some(refusal.clone());
-                self.renew_later(&refusal, tries, todo);
+                self.renew_later(&refusal, tries, turn);
             }
         }
     }
 
     /// A new renewal, with a new nonce, after a pause.
-    fn renew_later(&mut self, refusal: &Refusal, tries: u32, todo: &mut Todo<'_>) {
+    fn renew_later(&mut self, refusal: &Refusal, tries: u32, turn: &mut Turn<'_>) {
         tracing::warn!(refusal.code = %refusal.code(), %refusal, tries, "Not renewed; again soon");
-        let at = self.renewal_pause(tries, todo);
+        let at = self.renewal_pause(tries, turn);
         let tries = tries.saturating_add(1);
         self.set_renewal(Renewal::Due { at, tries });
-        self.tell_waiting(refusal, todo);
+        self.tell_waiting(refusal, turn);
     }
 
     /// Who waits for a renewal is told that it takes longer.
-    fn tell_waiting(&mut self, refusal: &Refusal, todo: &mut Todo<'_>) {
+    fn tell_waiting(&mut self, refusal: &Refusal, turn: &mut Turn<'_>) {
         let waiting = self
             .visit
             .as_mut()
             .map(|visit| std::mem::take(&mut visit.waiting));
         for caller in waiting.unwrap_or_default() {
-            todo.refuse(caller, refusal.clone());
+            turn.refuse(caller, refusal.clone());
         }
     }
 
     /// A pause that grows with each try, and shrinks with what is left of the lease.
-    fn renewal_pause(&self, tries: u32, todo: &mut Todo<'_>) -> Boottime {
+    fn renewal_pause(&self, tries: u32, turn: &mut Turn<'_>) -> Boottime {
         let closes_at = self
             .visit
             .as_ref()
             .map_or(Boottime::NEVER, |visit| visit.opened.closes_at);
-        let left = closes_at.millis_since(todo.now) / 4;
+        let left = closes_at.millis_since(turn.now) / 4;
         let most = limits::RENEWAL_PAUSE.min(left.max(1_000));
-        todo.pause(tries, most)
+        turn.pause(tries, most)
     }
 
-    pub(super) fn renewal_heard(&mut self, reply: Reply, todo: &mut Todo<'_>) {
+    pub(super) fn renewal_heard(&mut self, reply: Reply, turn: &mut Turn<'_>) {
         match reply {
-            Reply::Lease(lease) => self.next_lease(&lease, todo),
-            Reply::Denial(denial) => self.renewal_denied(&denial, todo),
+            Reply::Lease(lease) => self.next_lease(&lease, turn),
+            Reply::Denial(denial) => self.renewal_denied(&denial, turn),
             Reply::Weather(refusal) | Reply::NotAsked(refusal) => {
-                self.say_again(&refusal, todo);
+                self.say_again(&refusal, turn);
             }
             Reply::Challenge(_) | Reply::Status(_) | Reply::Recorded(_) => {
                 let found = "the answer to another question";
                 let refusal =
                     Refusal::new(Code::AnswerNotBelieved, found, "the answer to this one");
-                self.say_again(&refusal, todo);
+                self.say_again(&refusal, turn);
             }
         }
     }
 
     /// Nothing signed came: the same bytes, after a pause.
-    fn say_again(&mut self, why: &Refusal, todo: &mut Todo<'_>) {
+    fn say_again(&mut self, why: &Refusal, turn: &mut Turn<'_>) {
         let Some(visit) = &mut self.visit else {
             return;
         };
@@ -313,13 +313,13 @@ impl Session {
         };
         tracing::warn!(refusal.code = %why.code(), why = %why, tries, "No answer that is signed");
         visit.reachable = false;
-        let at = self.renewal_pause(tries, todo);
+        let at = self.renewal_pause(tries, turn);
         if let Some(visit) = &mut self.visit
             && let Renewal::Sent { again_at, .. } = &mut visit.renewal
         {
             *again_at = Some(at);
         }
-        self.tell_waiting(why, todo);
+        self.tell_waiting(why, turn);
     }
 
     fn sent_nonce(&self) -> Option<(Nonce, u32)> {
@@ -334,13 +334,13 @@ impl Session {
         }
     }
 
-    fn next_lease(&mut self, envelope: &Jws<Lease>, todo: &mut Todo<'_>) {
+    fn next_lease(&mut self, envelope: &Jws<Lease>, turn: &mut Turn<'_>) {
         let Some((gate_nonce, _)) = self.sent_nonce() else {
             return;
         };
-        let lease = match self.believe(envelope, &gate_nonce, todo) {
+        let lease = match self.believe(envelope, &gate_nonce, turn) {
             Ok(lease) => lease.into_inner(),
-            Err(refusal) => return self.say_again(&refusal, todo),
+            Err(refusal) => return self.say_again(&refusal, turn),
         };
         let Some(visit) = &mut self.visit else {
             return;
@@ -353,32 +353,32 @@ impl Session {
                 visit.session
             );
             let refusal = Refusal::new(Code::LeaseSession, found, wanted);
-            return self.say_again(&refusal, todo);
+            return self.say_again(&refusal, turn);
         }
-        visit.continue_from(&lease, todo);
+        visit.continue_from(&lease, turn);
         let missing = lease.last_order > self.gate.last_order();
         let request = GateRequest::Renew {
             lease: envelope.clone(),
         };
-        let ticket = self.ask_gate(GateQuestion::Renew, request, todo);
+        let ticket = self.ask_gate(GateQuestion::Renew, request, turn);
         self.set_renewal(Renewal::Keeping { ticket });
         if missing {
-            self.polling.hurry(todo.now);
+            self.polling.hurry(turn.now);
         }
     }
 
-    fn renewal_denied(&mut self, denial: &Jws<Denial>, todo: &mut Todo<'_>) {
+    fn renewal_denied(&mut self, denial: &Jws<Denial>, turn: &mut Turn<'_>) {
         let Some((gate_nonce, tries)) = self.sent_nonce() else {
             return;
         };
-        let denial = match self.believe(denial, &gate_nonce, todo) {
+        let denial = match self.believe(denial, &gate_nonce, turn) {
             Ok(denial) => denial.into_inner(),
-            Err(refusal) => return self.say_again(&refusal, todo),
+            Err(refusal) => return self.say_again(&refusal, turn),
         };
         if let Some(visit) = &mut self.visit {
             visit.reachable = true;
         }
-        self.orders_came(denial.orders, false, todo);
+        self.orders_came(denial.orders, false, turn);
         match denial.verdict {
             Verdict::Stop => {
                 let code = denial.refusal.code();
@@ -386,11 +386,11 @@ impl Session {
                     at: Boottime::NEVER,
                     tries,
                 });
-                self.stop_by(code, todo);
+                self.stop_by(code, turn);
             }
             Verdict::NotNow => {
-                self.renew_later(&denial.refusal, tries, todo);
-                let asked = todo.now.plus(denial.retry_after);
+                self.renew_later(&denial.refusal, tries, turn);
+                let asked = turn.now.plus(denial.retry_after);
                 if let Some(visit) = &mut self.visit
                     && let Renewal::Due { at, .. } = &mut visit.renewal
                 {
@@ -402,7 +402,7 @@ impl Session {
     }
 
     /// The gate answered to the next lease.
-    pub(super) fn kept(&mut self, ticket: Ticket, answer: Answer, todo: &mut Todo<'_>) {
+    pub(super) fn kept(&mut self, ticket: Ticket, answer: Answer, turn: &mut Turn<'_>) {
         let Some(visit) = self
             .visit
             .as_mut()
@@ -414,13 +414,13 @@ impl Session {
             Answer::Renewed(opened) => {
                 visit.opened = opened;
                 visit.not_taken = 0;
-                visit.renewal = Renewal::after(visit.renew_after, todo);
+                visit.renewal = Renewal::after(visit.renew_after, turn);
                 let word = Word::Renewed {
                     seq: visit.seq,
-                    closes_in_ms: opened.closes_at.millis_since(todo.now),
+                    closes_in_ms: opened.closes_at.millis_since(turn.now),
                 };
                 for caller in std::mem::take(&mut visit.waiting) {
-                    todo.tell(caller, word.clone());
+                    turn.tell(caller, word.clone());
                 }
             }
             Answer::Trusted { .. }
@@ -436,7 +436,7 @@ impl Session {
                 let refusal = refusal_of(answer, "a gate that stays open");
                 let tries = visit.not_taken;
                 visit.not_taken = tries.saturating_add(1);
-                self.renew_later(&refusal, tries, todo);
+                self.renew_later(&refusal, tries, turn);
             }
         }
     }

@@ -6,7 +6,7 @@ use wardkey_schemas::bytes::Nonce;
 use wardkey_schemas::denial::Denial;
 use wardkey_schemas::refusal::Kind;
 
-use super::{Action, Question, Reply, Session, Ticket, Todo};
+use super::{Action, Question, Reply, Session, Ticket, Turn};
 use crate::limits;
 use crate::outbox::{About, Telling};
 
@@ -34,53 +34,53 @@ impl Session {
         }
     }
 
-    pub(super) fn look_at_sending(&mut self, todo: &mut Todo<'_>) {
-        if todo.now < self.sending_wakes_at() {
+    pub(super) fn look_at_sending(&mut self, turn: &mut Turn<'_>) {
+        if turn.now < self.sending_wakes_at() {
             return;
         }
         let (Some(laptop), Some(item)) = (&self.laptop, self.outbox.next()) else {
             return;
         };
-        let nonce = todo.draws.nonce();
+        let nonce = turn.draws.nonce();
         let about = item.fact.about();
-        let question = match item.tell(laptop, todo.now, &self.boot, nonce) {
+        let question = match item.tell(laptop, turn.now, &self.boot, nonce) {
             Telling::End(end) => Question::End(end),
             Telling::Receipt(receipt) => Question::Receipt(receipt),
         };
-        let ticket = self.ask(question, todo);
+        let ticket = self.ask(question, turn);
         self.sending.asked = Some((ticket, nonce, about));
     }
 
-    pub(super) fn sending_heard(&mut self, reply: Reply, todo: &mut Todo<'_>) {
+    pub(super) fn sending_heard(&mut self, reply: Reply, turn: &mut Turn<'_>) {
         let Some((_, nonce, about)) = self.sending.asked.take() else {
             return;
         };
         let heard = match reply {
-            Reply::Recorded(recorded) => self.believe(&recorded, &nonce, todo).map(|_| true),
+            Reply::Recorded(recorded) => self.believe(&recorded, &nonce, turn).map(|_| true),
             Reply::Denial(denial) => self
-                .believe(&denial, &nonce, todo)
-                .map(|denial| self.is_refused_for_good(&denial.into_inner(), todo)),
+                .believe(&denial, &nonce, turn)
+                .map(|denial| self.is_refused_for_good(&denial.into_inner(), turn)),
             Reply::Weather(refusal) | Reply::NotAsked(refusal) => Err(refusal),
             Reply::Challenge(_) | Reply::Lease(_) | Reply::Status(_) => Ok(false),
         };
         if matches!(heard, Ok(true)) {
             self.outbox.remove(about);
             self.sending.tries = 0;
-            todo.push(Action::SaveOutbox(self.outbox.clone()));
+            turn.push(Action::SaveOutbox(self.outbox.clone()));
             return;
         }
         if let Err(refusal) = heard {
             tracing::warn!(refusal.code = %refusal.code(), %refusal, "Not on record yet");
         }
-        self.sending.at = todo.pause(self.sending.tries, limits::OUTBOX_PAUSE);
+        self.sending.at = turn.pause(self.sending.tries, limits::OUTBOX_PAUSE);
         self.sending.tries = self.sending.tries.saturating_add(1);
     }
 
     /// Whether keyd will never write this down, so that there is no sense in saying it again.
-    fn is_refused_for_good(&mut self, denial: &Denial, todo: &mut Todo<'_>) -> bool {
+    fn is_refused_for_good(&mut self, denial: &Denial, turn: &mut Turn<'_>) -> bool {
         let refusal: &Refusal = &denial.refusal;
         tracing::warn!(refusal.code = %refusal.code(), %refusal, "The record does not take it");
-        self.orders_came(denial.orders.clone(), false, todo);
+        self.orders_came(denial.orders.clone(), false, turn);
         match refusal.code().kind() {
             Kind::TooOften | Kind::Unavailable => false,
             Kind::Malformed

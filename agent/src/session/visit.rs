@@ -15,7 +15,7 @@ use wardkey_tpm::Clock;
 
 use super::gate::GateQuestion;
 use super::renewal::Renewal;
-use super::{Action, CallerId, Session, Todo};
+use super::{Action, CallerId, Session, Turn};
 use crate::control::protocol::Word;
 use crate::limits;
 
@@ -68,7 +68,7 @@ impl Visit {
         lease: &Lease,
         opened: Opened,
         key: TokenSerial,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) -> Self {
         Self {
             session: lease.session,
@@ -80,13 +80,13 @@ impl Visit {
             opened,
             seq: lease.seq,
             renew_nonce: lease.renew_nonce,
-            renewal: Renewal::after(lease.renew_after, todo),
+            renewal: Renewal::after(lease.renew_after, turn),
             renew_after: lease.renew_after,
             not_taken: 0,
             waiting: Vec::new(),
             reachable: true,
             closing: false,
-            anchor: Anchor::of(lease, todo.now),
+            anchor: Anchor::of(lease, turn.now),
         }
     }
 
@@ -97,7 +97,7 @@ impl Visit {
         opened: Opened,
         key: TokenSerial,
         key_is_in: bool,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         self.staff_key = lease.staff_key;
         self.key = key;
@@ -107,16 +107,16 @@ impl Visit {
             VisitState::WithPatient
         };
         self.opened = opened;
-        self.continue_from(lease, todo);
-        self.renewal = Renewal::after(lease.renew_after, todo);
+        self.continue_from(lease, turn);
+        self.renewal = Renewal::after(lease.renew_after, turn);
     }
 
     /// keyd's chain goes on from this lease, whatever the gate says to it.
-    pub(super) fn continue_from(&mut self, lease: &Lease, todo: &Todo<'_>) {
+    pub(super) fn continue_from(&mut self, lease: &Lease, turn: &Turn<'_>) {
         self.seq = lease.seq;
         self.renew_nonce = lease.renew_nonce;
         self.renew_after = lease.renew_after;
-        self.anchor = Anchor::of(lease, todo.now);
+        self.anchor = Anchor::of(lease, turn.now);
         self.reachable = true;
     }
 
@@ -168,30 +168,30 @@ impl Anchor {
 
 impl Session {
     /// A person ends the visit. That is never refused.
-    pub(super) fn end(&mut self, caller: CallerId, todo: &mut Todo<'_>) {
+    pub(super) fn end(&mut self, caller: CallerId, turn: &mut Turn<'_>) {
         if let Some(visit) = &mut self.visit {
             visit.closing = true;
             let reason = EndReason::Staff;
             let caller = Some(caller);
             let request = GateRequest::Close { reason };
-            self.ask_gate(GateQuestion::Close { caller }, request, todo);
+            self.ask_gate(GateQuestion::Close { caller }, request, turn);
         } else {
-            todo.tell(caller, Word::Ended { session: None });
+            turn.tell(caller, Word::Ended { session: None });
         }
     }
 
     /// Closes the visit, if one is open.
-    pub(super) fn close(&mut self, reason: EndReason, todo: &mut Todo<'_>) {
+    pub(super) fn close(&mut self, reason: EndReason, turn: &mut Turn<'_>) {
         let Some(visit) = self.visit.as_mut().filter(|visit| !visit.closing) else {
             return;
         };
         visit.closing = true;
         let request = GateRequest::Close { reason };
-        self.ask_gate(GateQuestion::Close { caller: None }, request, todo);
+        self.ask_gate(GateQuestion::Close { caller: None }, request, turn);
     }
 
     /// keyd has signed *stop*.
-    pub(super) fn stop_by(&mut self, code: Code, todo: &mut Todo<'_>) {
+    pub(super) fn stop_by(&mut self, code: Code, turn: &mut Turn<'_>) {
         tracing::warn!(refusal.code = %code, "The key service has ended the visit");
         let reason = if code == Code::SessionHardEnd {
             EndReason::HardEnd
@@ -200,7 +200,7 @@ impl Session {
         } else {
             EndReason::Stopped
         };
-        self.close(reason, todo);
+        self.close(reason, turn);
     }
 
     /// The gate has closed, or is gone.
@@ -209,9 +209,9 @@ impl Session {
         session: SessionId,
         reason: EndReason,
         at: Boottime,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
-        self.tell_end(session, reason, at, todo);
+        self.tell_end(session, reason, at, turn);
         let Some(visit) = self.visit.take_if(|visit| visit.session == session) else {
             return;
         };
@@ -222,15 +222,15 @@ impl Session {
         });
         let over = || Refusal::new(Code::GateClosed, "a visit that has ended", "an open visit");
         for caller in visit.waiting {
-            todo.refuse(caller, over());
+            turn.refuse(caller, over());
         }
         let is_for_it = |attempt: &mut super::Attempt| attempt.gives_more_time();
         if let Some(attempt) = self.attempt.take_if(is_for_it) {
-            self.abandon(attempt, over(), reason, todo);
+            self.abandon(attempt, over(), reason, turn);
         }
     }
 
-    pub(super) fn clock_read(&mut self, clock: Result<Clock, Refusal>, todo: &mut Todo<'_>) {
+    pub(super) fn clock_read(&mut self, clock: Result<Clock, Refusal>, turn: &mut Turn<'_>) {
         match clock {
             Ok(clock) => {
                 self.chip_trouble = None;
@@ -240,7 +240,7 @@ impl Session {
                     .is_some_and(|visit| visit.reset_count != clock.reset_count);
                 if was_reset {
                     tracing::error!(reset_count = clock.reset_count, "The TPM was reset");
-                    self.close(EndReason::TpmReset, todo);
+                    self.close(EndReason::TpmReset, turn);
                 }
             }
             Err(refusal) => {
@@ -250,15 +250,15 @@ impl Session {
         }
     }
 
-    pub(super) fn look_at_visit(&mut self, todo: &mut Todo<'_>) {
-        self.banner.take_if(|banner| banner.until <= todo.now);
+    pub(super) fn look_at_visit(&mut self, turn: &mut Turn<'_>) {
+        self.banner.take_if(|banner| banner.until <= turn.now);
         if self.visit.is_none() {
             return;
         }
-        self.look_at_renewal(todo);
-        if todo.now.millis_since(self.clock_read_at) >= limits::CLOCK_EVERY {
-            self.clock_read_at = todo.now;
-            todo.push(Action::ReadClock);
+        self.look_at_renewal(turn);
+        if turn.now.millis_since(self.clock_read_at) >= limits::CLOCK_EVERY {
+            self.clock_read_at = turn.now;
+            turn.push(Action::ReadClock);
         }
     }
 

@@ -12,7 +12,7 @@ use super::{Attempt, Goal, StaffKey, Stage, give_up};
 use crate::control::protocol::{StepName, Word};
 use crate::limits;
 use crate::session::steps::Steps;
-use crate::session::{Action, CallerId, KeyRead, PinNo, Session, Ticket, Todo};
+use crate::session::{Action, CallerId, KeyRead, PinNo, Session, Ticket, Turn};
 
 impl Session {
     pub(in crate::session) fn activate(
@@ -20,7 +20,7 @@ impl Session {
         caller: CallerId,
         room: Option<RoomId>,
         serial: Option<TokenSerial>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let goal = match self.visit {
             Some(_) => Err(Refusal::new(
@@ -35,14 +35,14 @@ impl Session {
             }
         };
         let goal = goal.and_then(|goal| self.require_unlatched().map(|()| goal));
-        self.begin(caller, goal, serial, todo);
+        self.begin(caller, goal, serial, turn);
     }
 
     pub(in crate::session) fn extend(
         &mut self,
         caller: CallerId,
         serial: Option<TokenSerial>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let goal = self.visit.as_ref().map(|visit| Goal::MoreTime {
             session: visit.session,
@@ -53,7 +53,7 @@ impl Session {
         });
         // A visit that was asked to finish gets no more time.
         let goal = goal.and_then(|goal| self.require_unlatched().map(|()| goal));
-        self.begin(caller, goal, serial, todo);
+        self.begin(caller, goal, serial, turn);
     }
 
     fn begin(
@@ -61,12 +61,12 @@ impl Session {
         caller: CallerId,
         goal: Result<Goal, Refusal>,
         serial: Option<TokenSerial>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         match goal.and_then(|goal| self.may_begin(serial).map(|token| (goal, token))) {
             Ok((goal, token)) => {
                 let ticket = self.ticket();
-                todo.push(Action::ReadKey {
+                turn.push(Action::ReadKey {
                     ticket,
                     token: token.clone(),
                 });
@@ -80,10 +80,10 @@ impl Session {
                     unanswered: 0,
                     said_until: None,
                     stage: Stage::Reading { ticket },
-                    steps: Steps::start(todo.now),
+                    steps: Steps::start(turn.now),
                 });
             }
-            Err(refusal) => todo.refuse(caller, refusal),
+            Err(refusal) => turn.refuse(caller, refusal),
         }
     }
 
@@ -117,7 +117,7 @@ impl Session {
         &mut self,
         ticket: Ticket,
         read: Result<KeyRead, Refusal>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(mut attempt) = self.attempt.take_if(|attempt| attempt.awaits(ticket)) else {
             return;
@@ -129,10 +129,10 @@ impl Session {
         match judged {
             Ok((staff, tries_left)) => {
                 attempt.staff = Some(staff);
-                attempt.steps.done(StepName::Token, todo.now);
-                self.want_pin(attempt, tries_left, false, todo);
+                attempt.steps.done(StepName::Token, turn.now);
+                self.want_pin(attempt, tries_left, false, turn);
             }
-            Err(refusal) => give_up(attempt, refusal, todo),
+            Err(refusal) => give_up(attempt, refusal, turn),
         }
     }
 
@@ -173,9 +173,9 @@ impl Session {
         })
     }
 
-    fn want_pin(&mut self, mut attempt: Attempt, tries_left: u8, wrong: bool, todo: &mut Todo<'_>) {
+    fn want_pin(&mut self, mut attempt: Attempt, tries_left: u8, wrong: bool, turn: &mut Turn<'_>) {
         let serial = attempt.token.serial;
-        todo.tell(
+        turn.tell(
             attempt.caller,
             Word::PinWanted {
                 serial,
@@ -183,7 +183,7 @@ impl Session {
                 wrong,
             },
         );
-        let until = todo.now.plus(limits::PIN_WAITS);
+        let until = turn.now.plus(limits::PIN_WAITS);
         attempt.pin_until = None;
         attempt.stage = Stage::Pin {
             until,
@@ -197,20 +197,20 @@ impl Session {
         &mut self,
         caller: CallerId,
         pin: Pin,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let is_wanted = |attempt: &mut Attempt| {
             attempt.caller == caller && matches!(attempt.stage, Stage::Pin { .. })
         };
         let Some(mut attempt) = self.attempt.take_if(is_wanted) else {
             let refusal = Refusal::new(Code::StateOutOfTurn, "a PIN", "no PIN now");
-            return todo.refuse(caller, refusal);
+            return turn.refuse(caller, refusal);
         };
         let ticket = self.ticket();
-        attempt.steps.go_on(todo.now);
-        attempt.pin_until = Some(todo.now.plus(limits::PIN_KEPT));
+        attempt.steps.go_on(turn.now);
+        attempt.pin_until = Some(turn.now.plus(limits::PIN_KEPT));
         attempt.stage = Stage::ShowingPin { ticket };
-        todo.push(Action::ShowPin {
+        turn.push(Action::ShowPin {
             ticket,
             token: attempt.token.clone(),
             pin,
@@ -222,27 +222,27 @@ impl Session {
         &mut self,
         ticket: Ticket,
         outcome: Result<(), PinNo>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(mut attempt) = self.attempt.take_if(|attempt| attempt.awaits(ticket)) else {
             // It was given up meanwhile; whatever was taken is let go.
             if self.attempt.is_none() {
-                todo.push(Action::ReleaseKey);
+                turn.push(Action::ReleaseKey);
             }
             return;
         };
         match outcome {
             Ok(()) => {
-                attempt.steps.done(StepName::Pin, todo.now);
-                todo.tell(attempt.caller, Word::Checking {});
-                self.next_round(attempt, todo);
+                attempt.steps.done(StepName::Pin, turn.now);
+                turn.tell(attempt.caller, Word::Checking {});
+                self.next_round(attempt, turn);
             }
             Err(PinNo::Wrong { tries_left: 0 }) => {
                 let refusal = Refusal::new(Code::PinBlocked, "no tries left", "the right PIN");
-                give_up(attempt, refusal, todo);
+                give_up(attempt, refusal, turn);
             }
-            Err(PinNo::Wrong { tries_left }) => self.want_pin(attempt, tries_left, true, todo),
-            Err(PinNo::No(refusal)) => give_up(attempt, refusal, todo),
+            Err(PinNo::Wrong { tries_left }) => self.want_pin(attempt, tries_left, true, turn),
+            Err(PinNo::No(refusal)) => give_up(attempt, refusal, turn),
         }
     }
 }

@@ -15,12 +15,12 @@ use super::opening::Signed;
 use super::{Attempt, Goal, StaffKey, Stage, give_up};
 use crate::control::protocol::{StepName, Word};
 use crate::session::gate::GateQuestion;
-use crate::session::{Action, ChallengeDraft, Question, Reply, Session, SignatureNo, Ticket, Todo};
+use crate::session::{Action, ChallengeDraft, Question, Reply, Session, SignatureNo, Ticket, Turn};
 
 impl Session {
     /// Begins a round: a lease counts from a nonce of the gate, so each round has its own.
-    pub(super) fn next_round(&mut self, mut attempt: Attempt, todo: &mut Todo<'_>) {
-        let ticket = self.ask_gate(GateQuestion::AttemptNonce, GateRequest::Nonce {}, todo);
+    pub(super) fn next_round(&mut self, mut attempt: Attempt, turn: &mut Turn<'_>) {
+        let ticket = self.ask_gate(GateQuestion::AttemptNonce, GateRequest::Nonce {}, turn);
         attempt.stage = Stage::Nonce { ticket };
         self.attempt = Some(attempt);
     }
@@ -29,7 +29,7 @@ impl Session {
         &mut self,
         ticket: Ticket,
         nonce: Result<Nonce, Refusal>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(mut attempt) = self.attempt.take_if(|attempt| attempt.awaits(ticket)) else {
             return;
@@ -37,13 +37,13 @@ impl Session {
         let draft = nonce.and_then(|gate_nonce| self.draft_challenge(&attempt, gate_nonce));
         match draft {
             Ok(draft) => {
-                attempt.steps.done(StepName::Nonce, todo.now);
+                attempt.steps.done(StepName::Nonce, turn.now);
                 let gate_nonce = draft.gate_nonce;
-                let ticket = self.ask(Question::Challenge(draft), todo);
+                let ticket = self.ask(Question::Challenge(draft), turn);
                 attempt.stage = Stage::Challenge { ticket, gate_nonce };
                 self.attempt = Some(attempt);
             }
-            Err(refusal) => give_up(attempt, refusal, todo),
+            Err(refusal) => give_up(attempt, refusal, turn),
         }
     }
 
@@ -67,7 +67,7 @@ impl Session {
         &mut self,
         ticket: Ticket,
         reply: Reply,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(attempt) = self.attempt.take_if(|attempt| attempt.awaits(ticket)) else {
             return;
@@ -76,30 +76,30 @@ impl Session {
             (Stage::Challenge { gate_nonce, .. }, Reply::Challenge(challenge)) => {
                 let gate_nonce = *gate_nonce;
                 let challenge = self
-                    .believe(&challenge, &gate_nonce, todo)
+                    .believe(&challenge, &gate_nonce, turn)
                     .and_then(|challenge| self.require_what_was_asked(&attempt, challenge.get()));
                 match challenge {
-                    Ok(challenge) => self.quote(attempt, challenge, todo),
-                    Err(refusal) => give_up(attempt, refusal, todo),
+                    Ok(challenge) => self.quote(attempt, challenge, turn),
+                    Err(refusal) => give_up(attempt, refusal, turn),
                 }
             }
-            (Stage::Request { .. }, Reply::Lease(lease)) => self.lease_came(attempt, &lease, todo),
-            (_, Reply::Denial(denial)) => self.attempt_denied(attempt, &denial, todo),
+            (Stage::Request { .. }, Reply::Lease(lease)) => self.lease_came(attempt, &lease, turn),
+            (_, Reply::Denial(denial)) => self.attempt_denied(attempt, &denial, turn),
             (Stage::Request { .. }, Reply::Weather(refusal)) => {
-                self.not_answered(attempt, refusal, todo);
+                self.not_answered(attempt, refusal, turn);
             }
             (Stage::Request { .. }, Reply::NotAsked(refusal)) if attempt.unanswered > 0 => {
-                self.not_answered(attempt, refusal, todo);
+                self.not_answered(attempt, refusal, turn);
             }
             (_, Reply::Weather(refusal) | Reply::NotAsked(refusal)) => {
                 // The person can try again at once; a visit that keyd may have begun is superseded.
-                self.abandon(attempt, refusal, EndReason::Shutdown, todo);
+                self.abandon(attempt, refusal, EndReason::Shutdown, turn);
             }
             (_, Reply::Challenge(_) | Reply::Lease(_) | Reply::Status(_) | Reply::Recorded(_)) => {
                 let found = "the answer to another question";
                 let refusal =
                     Refusal::new(Code::AnswerNotBelieved, found, "the answer to this one");
-                self.abandon(attempt, refusal, EndReason::Shutdown, todo);
+                self.abandon(attempt, refusal, EndReason::Shutdown, turn);
             }
         }
     }
@@ -129,38 +129,38 @@ impl Session {
         &mut self,
         attempt: Attempt,
         denial: &Jws<wardkey_schemas::denial::Denial>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let nonce = attempt.nonce_of_question();
         let denial = nonce
             .ok_or_else(|| Refusal::new(Code::AnswerNotBelieved, "a signed no", "no answer"))
-            .and_then(|nonce| self.believe(denial, &nonce, todo));
+            .and_then(|nonce| self.believe(denial, &nonce, turn));
         let denial = match denial {
             Ok(denial) => denial.into_inner(),
             Err(refusal) if attempt.extends_now() => {
-                return self.not_answered(attempt, refusal, todo);
+                return self.not_answered(attempt, refusal, turn);
             }
-            Err(refusal) => return self.abandon(attempt, refusal, EndReason::Shutdown, todo),
+            Err(refusal) => return self.abandon(attempt, refusal, EndReason::Shutdown, turn),
         };
         if denial.refusal.code() == Code::NonceUsed && attempt.unanswered > 0 {
             // By the same signature, perhaps, whose answer is on its way to the record still.
-            return self.not_answered(attempt, denial.refusal, todo);
+            return self.not_answered(attempt, denial.refusal, turn);
         }
-        self.orders_came(denial.orders, false, todo);
+        self.orders_came(denial.orders, false, turn);
         let ends_the_visit = denial.verdict == Verdict::Stop
             && matches!(attempt.goal, Goal::MoreTime { .. })
             && self.is_about_the_visit(&denial.refusal, attempt.staff.as_ref());
         let code = denial.refusal.code();
         // keyd has begun nothing: it said no.
-        give_up(attempt, denial.refusal, todo);
+        give_up(attempt, denial.refusal, turn);
         if !ends_the_visit {
             return;
         }
         if matches!(code, Code::DeviceSuspended | Code::KeySuspended) {
             // It may be a stop that waits for the end of this call. The renewal says which.
-            self.renew_soon(todo);
+            self.renew_soon(turn);
         } else {
-            self.stop_by(code, todo);
+            self.stop_by(code, turn);
         }
     }
 
@@ -171,14 +171,14 @@ impl Session {
         !about_the_key || staff.map(|staff| staff.key.thumbprint()) == own
     }
 
-    fn quote(&mut self, mut attempt: Attempt, challenge: Box<Challenge>, todo: &mut Todo<'_>) {
+    fn quote(&mut self, mut attempt: Attempt, challenge: Box<Challenge>, turn: &mut Turn<'_>) {
         let qualifying = match self.qualifying(&attempt, &challenge) {
             Ok(qualifying) => qualifying,
-            Err(refusal) => return give_up(attempt, refusal, todo),
+            Err(refusal) => return give_up(attempt, refusal, turn),
         };
-        attempt.steps.done(StepName::Challenge, todo.now);
+        attempt.steps.done(StepName::Challenge, turn.now);
         let ticket = self.ticket();
-        todo.push(Action::Quote {
+        turn.push(Action::Quote {
             ticket,
             pcrs: challenge.pcrs.clone(),
             qualifying,
@@ -211,7 +211,7 @@ impl Session {
         &mut self,
         ticket: Ticket,
         quote: Result<Quote, Refusal>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(mut attempt) = self.attempt.take_if(|attempt| attempt.awaits(ticket)) else {
             return;
@@ -226,9 +226,9 @@ impl Session {
         });
         match prepared {
             Ok((quote, activation, key)) => {
-                attempt.steps.done(StepName::Quote, todo.now);
+                attempt.steps.done(StepName::Quote, turn.now);
                 let ticket = self.ticket();
-                todo.push(Action::SignActivation {
+                turn.push(Action::SignActivation {
                     ticket,
                     activation: Box::new(activation),
                     key,
@@ -242,7 +242,7 @@ impl Session {
                 };
                 self.attempt = Some(attempt);
             }
-            Err(refusal) => give_up(attempt, refusal, todo),
+            Err(refusal) => give_up(attempt, refusal, turn),
         }
     }
 
@@ -271,7 +271,7 @@ impl Session {
         })
     }
 
-    pub(in crate::session) fn touch_wanted(&mut self, ticket: Ticket, todo: &mut Todo<'_>) {
+    pub(in crate::session) fn touch_wanted(&mut self, ticket: Ticket, turn: &mut Turn<'_>) {
         let Some(attempt) = self
             .attempt
             .as_mut()
@@ -281,9 +281,9 @@ impl Session {
         };
         if let Stage::Touch { waiting, .. } = &mut attempt.stage {
             *waiting = true;
-            attempt.steps.done(StepName::Sign, todo.now);
+            attempt.steps.done(StepName::Sign, turn.now);
             let caller = attempt.caller;
-            todo.tell(caller, Word::TouchWanted {});
+            turn.tell(caller, Word::TouchWanted {});
         }
     }
 
@@ -291,7 +291,7 @@ impl Session {
         &mut self,
         ticket: Ticket,
         outcome: Result<Jws<Activation>, SignatureNo>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(mut attempt) = self.attempt.take_if(|attempt| attempt.awaits(ticket)) else {
             return;
@@ -304,9 +304,9 @@ impl Session {
                 else {
                     return;
                 };
-                attempt.steps.done(StepName::Touch, todo.now);
-                todo.push(Action::ReleaseKey);
-                todo.tell(attempt.caller, Word::Checking {});
+                attempt.steps.done(StepName::Touch, turn.now);
+                turn.push(Action::ReleaseKey);
+                turn.tell(attempt.caller, Word::Checking {});
                 let signed = Box::new(Signed {
                     challenge,
                     quote,
@@ -314,14 +314,14 @@ impl Session {
                 });
                 attempt.stage = Stage::Held { signed };
                 self.attempt = Some(attempt);
-                self.go_on_if_held(todo);
+                self.go_on_if_held(turn);
             }
             Err(SignatureNo::NoTouch) => {
                 tracing::info!("Nobody touched the security key; a new round begins");
-                attempt.steps.again(todo.now);
-                self.next_round(attempt, todo);
+                attempt.steps.again(turn.now);
+                self.next_round(attempt, turn);
             }
-            Err(SignatureNo::No(refusal)) => give_up(attempt, refusal, todo),
+            Err(SignatureNo::No(refusal)) => give_up(attempt, refusal, turn),
         }
     }
 }

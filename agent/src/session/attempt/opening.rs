@@ -18,7 +18,7 @@ use crate::limits;
 use crate::outbox::{Fact, Item};
 use crate::session::gate::{GateQuestion, refusal_of};
 use crate::session::visit::Visit;
-use crate::session::{Action, ActivationDraft, Question, Reply, Session, Ticket, Todo};
+use crate::session::{Action, ActivationDraft, Question, Reply, Session, Ticket, Turn};
 
 /// Everything that keyd judges.
 #[derive(Debug)]
@@ -75,13 +75,13 @@ impl Orphan {
 
 impl Session {
     /// Sends the request, once no renewal is under way: both would continue the same lease.
-    pub(super) fn go_on_if_held(&mut self, todo: &mut Todo<'_>) {
+    pub(super) fn go_on_if_held(&mut self, turn: &mut Turn<'_>) {
         let is_free = self
             .visit
             .as_ref()
             .is_none_or(|visit| visit.renewal.is_idle());
         if let Some(attempt) = &mut self.attempt {
-            attempt.again_at.take_if(|at| *at <= todo.now);
+            attempt.again_at.take_if(|at| *at <= turn.now);
         }
         let is_held = |attempt: &mut Attempt| {
             let is_due = is_free && attempt.again_at.is_none();
@@ -101,8 +101,8 @@ impl Session {
             quote: (*signed.quote).clone(),
             with_event_log: challenge.event_log_wanted,
         };
-        let ticket = self.ask(Question::Activation(Box::new(draft)), todo);
-        let said_until = todo.now.plus(limits::EXTENSION_SAID);
+        let ticket = self.ask(Question::Activation(Box::new(draft)), turn);
+        let said_until = turn.now.plus(limits::EXTENSION_SAID);
         attempt.said_until.get_or_insert(said_until);
         attempt.stage = Stage::Request {
             ticket,
@@ -122,17 +122,17 @@ impl Session {
         &mut self,
         mut attempt: Attempt,
         refusal: Refusal,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
-        let is_in_time = attempt.said_until.is_some_and(|until| todo.now < until);
+        let is_in_time = attempt.said_until.is_some_and(|until| turn.now < until);
         if !(is_in_time && attempt.extends_now()) {
-            return self.abandon(attempt, refusal, EndReason::Shutdown, todo);
+            return self.abandon(attempt, refusal, EndReason::Shutdown, turn);
         }
         let Stage::Request { signed, .. } = attempt.stage else {
             return;
         };
         tracing::warn!(refusal.code = %refusal.code(), %refusal, "No answer; it is said again");
-        attempt.again_at = Some(todo.pause(attempt.unanswered, limits::RENEWAL_PAUSE));
+        attempt.again_at = Some(turn.pause(attempt.unanswered, limits::RENEWAL_PAUSE));
         attempt.unanswered = attempt.unanswered.saturating_add(1);
         attempt.stage = Stage::Held { signed };
         self.attempt = Some(attempt);
@@ -142,29 +142,29 @@ impl Session {
         &mut self,
         mut attempt: Attempt,
         envelope: &Jws<Lease>,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
-        let lease = self.judge_lease(&attempt, envelope, todo);
+        let lease = self.judge_lease(&attempt, envelope, turn);
         let staff = attempt.staff().map(|staff| staff.certificate.clone());
         let (lease, staff_certificate) = match lease.and_then(|lease| Ok((lease, staff?))) {
             Ok(both) => both,
-            Err(refusal) => return self.not_answered(attempt, refusal, todo),
+            Err(refusal) => return self.not_answered(attempt, refusal, turn),
         };
         let Stage::Request { activation, .. } = attempt.stage else {
             return;
         };
-        attempt.steps.done(StepName::Request, todo.now);
+        attempt.steps.done(StepName::Request, turn.now);
         if matches!(attempt.goal, Goal::Visit(_)) {
             // From here on the visit's end is told, whatever becomes of this program.
             self.outbox.note_opening(lease.session);
-            todo.push(Action::SaveOutbox(self.outbox.clone()));
+            turn.push(Action::SaveOutbox(self.outbox.clone()));
         }
         let request = GateRequest::Open {
             lease: envelope.clone(),
             activation,
             staff_certificate,
         };
-        let ticket = self.ask_gate(GateQuestion::Open, request, todo);
+        let ticket = self.ask_gate(GateQuestion::Open, request, turn);
         let lease = Box::new(lease);
         attempt.stage = Stage::Opening { ticket, lease };
         self.attempt = Some(attempt);
@@ -177,7 +177,7 @@ impl Session {
         &mut self,
         attempt: &Attempt,
         envelope: &Jws<Lease>,
-        todo: &Todo<'_>,
+        turn: &Turn<'_>,
     ) -> Result<Lease, Refusal> {
         let Stage::Request {
             gate_nonce,
@@ -192,7 +192,7 @@ impl Session {
                 "no lease now",
             ));
         };
-        let lease = self.believe(envelope, gate_nonce, todo)?.into_inner();
+        let lease = self.believe(envelope, gate_nonce, turn)?.into_inner();
         if lease.activation != activation.sha256() {
             let found = "a lease for another signature";
             return Err(Refusal::new(
@@ -217,42 +217,42 @@ impl Session {
         &mut self,
         ticket: Ticket,
         answer: Answer,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(mut attempt) = self.attempt.take_if(|attempt| attempt.awaits(ticket)) else {
-            return self.orphan_opened(ticket, &answer, todo);
+            return self.orphan_opened(ticket, &answer, turn);
         };
         let Stage::Opening { lease, .. } = &attempt.stage else {
             return;
         };
         let lease = lease.clone();
-        attempt.steps.done(StepName::Gate, todo.now);
+        attempt.steps.done(StepName::Gate, turn.now);
         if let Answer::Opened(opened) = answer
             && opened.session == lease.session
         {
-            return self.take_up(&attempt, &lease, opened, todo);
+            return self.take_up(&attempt, &lease, opened, turn);
         }
         let refusal = refusal_of(answer, "an open gate");
         if matches!(attempt.goal, Goal::Visit(_)) {
-            self.never_opened(&lease, &refusal, todo);
+            self.never_opened(&lease, &refusal, turn);
         }
-        give_up(attempt, refusal, todo);
-        self.ask_gate_status(todo);
+        give_up(attempt, refusal, turn);
+        self.ask_gate_status(turn);
     }
 
-    fn take_up(&mut self, attempt: &Attempt, lease: &Lease, opened: Opened, todo: &mut Todo<'_>) {
+    fn take_up(&mut self, attempt: &Attempt, lease: &Lease, opened: Opened, turn: &mut Turn<'_>) {
         let serial = attempt.token.serial;
         match (attempt.goal, &mut self.visit) {
             (Goal::MoreTime { .. }, Some(visit)) => {
                 let key_is_in = self.keys.has(serial);
-                visit.extended(lease, opened, serial, key_is_in, todo);
+                visit.extended(lease, opened, serial, key_is_in, turn);
                 let hard_end = visit.hard_end();
                 let session = lease.session;
-                todo.tell(attempt.caller, Word::Extended { session, hard_end });
+                turn.tell(attempt.caller, Word::Extended { session, hard_end });
             }
             (Goal::Visit(_) | Goal::MoreTime { .. }, _) => {
                 self.banner = None;
-                self.visit = Some(Visit::new(lease, opened, serial, todo));
+                self.visit = Some(Visit::new(lease, opened, serial, turn));
                 let timing = attempt.steps.timing();
                 tracing::info!(
                     session.id = %lease.session,
@@ -260,7 +260,7 @@ impl Session {
                     "The room is open"
                 );
                 self.timing = Some(timing.clone());
-                todo.tell(
+                turn.tell(
                     attempt.caller,
                     Word::Opened {
                         session: lease.session,
@@ -273,7 +273,7 @@ impl Session {
     }
 
     /// keyd began a visit that the gate did not open.
-    fn never_opened(&mut self, lease: &Lease, refusal: &Refusal, todo: &mut Todo<'_>) {
+    fn never_opened(&mut self, lease: &Lease, refusal: &Refusal, turn: &mut Turn<'_>) {
         let code = refusal.code();
         let reason = if code == Code::GateLatched {
             EndReason::Stopped
@@ -282,7 +282,7 @@ impl Session {
         } else {
             EndReason::VideoEnded
         };
-        self.tell_end(lease.session, reason, todo.now, todo);
+        self.tell_end(lease.session, reason, turn.now, turn);
     }
 
     /// Puts the end of a visit into the outbox.
@@ -291,7 +291,7 @@ impl Session {
         session: SessionId,
         reason: EndReason,
         at: Boottime,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(laptop) = &self.laptop else {
             return;
@@ -302,7 +302,7 @@ impl Session {
             boot: self.boot.clone(),
             generation: laptop.generation,
         });
-        todo.push(Action::SaveOutbox(self.outbox.clone()));
+        turn.push(Action::SaveOutbox(self.outbox.clone()));
     }
 
     /// A reply for which nobody waits any more: if it is a lease, its visit has ended.
@@ -310,7 +310,7 @@ impl Session {
         &mut self,
         ticket: Ticket,
         reply: &Reply,
-        todo: &mut Todo<'_>,
+        turn: &mut Turn<'_>,
     ) {
         let Some(place) = self
             .orphans
@@ -321,13 +321,13 @@ impl Session {
         };
         let orphan = self.orphans.remove(place);
         if let (Left::Request(nonce), Reply::Lease(lease)) = (&orphan.left, reply)
-            && let Ok(lease) = self.believe(lease, nonce, todo)
+            && let Ok(lease) = self.believe(lease, nonce, turn)
         {
-            self.tell_end(lease.get().session, orphan.reason, todo.now, todo);
+            self.tell_end(lease.get().session, orphan.reason, turn.now, turn);
         }
     }
 
-    fn orphan_opened(&mut self, ticket: Ticket, answer: &Answer, todo: &mut Todo<'_>) {
+    fn orphan_opened(&mut self, ticket: Ticket, answer: &Answer, turn: &mut Turn<'_>) {
         let Some(place) = self
             .orphans
             .iter()
@@ -342,18 +342,18 @@ impl Session {
         if matches!(answer, Answer::Opened(_)) {
             tracing::info!(session.id = %session, "Nobody waits for the room any more");
             let request = GateRequest::Close { reason };
-            self.ask_gate(GateQuestion::Close { caller: None }, request, todo);
+            self.ask_gate(GateQuestion::Close { caller: None }, request, turn);
         } else {
-            self.tell_end(session, reason, todo.now, todo);
+            self.tell_end(session, reason, turn.now, turn);
         }
     }
 
     /// The gate is gone, and with it whatever was opening.
-    pub(in crate::session) fn orphans_closed(&mut self, todo: &mut Todo<'_>) {
+    pub(in crate::session) fn orphans_closed(&mut self, turn: &mut Turn<'_>) {
         let orphans = std::mem::take(&mut self.orphans);
         for orphan in orphans {
             match orphan.left {
-                Left::Opening(session) => self.tell_end(session, orphan.reason, todo.now, todo),
+                Left::Opening(session) => self.tell_end(session, orphan.reason, turn.now, turn),
                 Left::Request(_) => self.orphans.push(orphan),
             }
         }

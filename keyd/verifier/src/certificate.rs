@@ -15,12 +15,13 @@ mod extensions;
 mod key;
 mod link;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::key::PublicKey;
 use wardkey_schemas::limits;
 use wardkey_schemas::time::Timestamp;
+use x509_parser::asn1_rs::Oid;
 use x509_parser::certificate::X509CertificateParser;
 use x509_parser::nom::Parser as _;
 use x509_parser::x509::AlgorithmIdentifier;
@@ -144,7 +145,7 @@ impl Certificate {
         }
         let mut extensions: Vec<Extension> = Vec::new();
         for extension in x509.extensions() {
-            let oid = extension.oid.to_id_string();
+            let oid = dotted(&extension.oid);
             if extensions.iter().any(|earlier| earlier.oid() == oid) {
                 return Err(CertificateError::RepeatedExtension { oid });
             }
@@ -286,16 +287,34 @@ impl<'a> Frame<'a> {
     /// absent parameters and NULL mean the same (RFC 4055 §5 demands NULL, and not every maker
     /// writes it).
     fn same_algorithm(&self, algorithm: &AlgorithmIdentifier<'_>) -> bool {
-        let oid = algorithm.algorithm.to_id_string();
+        if self.inner == self.outer {
+            return true;
+        }
+        let oid = dotted(&algorithm.algorithm);
         let alone = der::object_identifier(&oid);
         let forms = [
             der::sequence(&[&alone]),
             der::sequence(&[&alone, &[der::NULL, 0]]),
         ];
         let either = |bytes: &[u8]| forms.iter().any(|form| form == bytes);
-        self.inner == self.outer
-            || (link::is_pkcs1(&oid) && either(self.inner) && either(self.outer))
+        link::is_pkcs1(&oid) && either(self.inner) && either(self.outer)
     }
+}
+
+/// An object identifier in dotted decimals. The library's own way makes a string of each number, and
+/// a dozen identifiers stand in each certificate.
+fn dotted(oid: &Oid<'_>) -> String {
+    let Some(arcs) = oid.iter() else {
+        // Numbers beyond 64 bits.
+        return oid.to_id_string();
+    };
+    let mut text = String::with_capacity(32);
+    for arc in arcs {
+        let dot = if text.is_empty() { "" } else { "." };
+        // Writing into a string cannot fail.
+        let _ = write!(text, "{dot}{arc}");
+    }
+    text
 }
 
 fn nearest(seconds: i64) -> Timestamp {

@@ -4,7 +4,7 @@ use aws_lc_rs::signature::{ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, Parse
 use wardkey_schemas::key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::CertificateError;
+use super::{CertificateError, dotted};
 use crate::der::{self, Reader};
 
 const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
@@ -89,7 +89,7 @@ impl SubjectKey {
     }
 
     pub(super) fn of(spki: &SubjectPublicKeyInfo<'_>) -> Result<Self, CertificateError> {
-        let algorithm = spki.algorithm.algorithm.to_id_string();
+        let algorithm = dotted(&spki.algorithm.algorithm);
         let bits = &spki.subject_public_key;
         if bits.unused_bits != 0 {
             return Err(CertificateError::Key);
@@ -102,7 +102,7 @@ impl SubjectKey {
                 let curve = spki.algorithm.parameters.as_ref();
                 let curve = curve
                     .and_then(|any| any.as_oid().ok())
-                    .map(|oid| oid.to_id_string());
+                    .map(|oid| dotted(&oid));
                 point(curve.as_deref(), &bits.data)
             }
             _ => Ok(Self::Other { algorithm }),

@@ -5,7 +5,7 @@ use aws_lc_rs::signature::{UnparsedPublicKey, VerificationAlgorithm};
 use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::x509::AlgorithmIdentifier;
 
-use super::{Certificate, SubjectKey};
+use super::{Certificate, SubjectKey, dotted};
 
 const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
 const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
@@ -64,7 +64,7 @@ pub(super) fn is_pkcs1(oid: &str) -> bool {
 
 impl Algorithm {
     pub(super) fn of(identifier: &AlgorithmIdentifier<'_>) -> Self {
-        let oid = identifier.algorithm.to_id_string();
+        let oid = dotted(&identifier.algorithm);
         match oid.as_str() {
             ECDSA_SHA256 => Self::Ecdsa(Hash::Sha256),
             ECDSA_SHA384 => Self::Ecdsa(Hash::Sha384),

@@ -15,7 +15,7 @@ pub(crate) const TAG: &str = "HMP-X-07";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Longer than the lab's picture takes from one frame to the next, in milliseconds.
-const STILL: u64 = 250;
+const STILL: u64 = 1500;
 
 /// Everybody and everything.
 pub(crate) struct Ward {
@@ -105,9 +105,11 @@ impl Ward {
         self.laptop.status().unwrap()
     }
 
-    /// Waits until nothing is left that the key service must be told.
+    /// Waits until no visit runs and nothing is left that the key service must be told.
     pub(crate) fn await_told(&self) -> Value {
-        let told = |status: &Value| status["outbox"] == 0 && status["linked"] == true;
+        let told = |status: &Value| {
+            status["visit"].is_null() && status["outbox"] == 0 && status["linked"] == true
+        };
         self.laptop.await_status("free of reports", told).unwrap()
     }
 

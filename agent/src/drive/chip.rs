@@ -50,7 +50,7 @@ pub(super) struct Chip(Sender<Job>);
 impl Chip {
     /// Starts the thread.
     pub(super) fn start(address: TpmAddress, events: Events) -> Self {
-        let (jobs, todo) = channel();
+        let (jobs, queue) = channel();
         thread::spawn(move || {
             Worker {
                 address,
@@ -59,7 +59,7 @@ impl Chip {
                 ak: None,
                 device: None,
             }
-            .run(&todo, &events);
+            .run(&queue, &events);
         });
         Self(jobs)
     }
@@ -171,8 +171,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, todo: &Receiver<Job>, events: &Events) {
-        while let Ok(job) = todo.recv() {
+    fn run(mut self, queue: &Receiver<Job>, events: &Events) {
+        while let Ok(job) = queue.recv() {
             let input = match job {
                 Job::Be(laptop) => {
                     self.forget_keys();

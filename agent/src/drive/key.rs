@@ -46,9 +46,9 @@ pub(super) struct Hand(Sender<Job>);
 impl Hand {
     /// Starts the thread.
     pub(super) fn start(events: Events) -> Self {
-        let (jobs, todo) = channel();
+        let (jobs, queue) = channel();
         thread::spawn(move || {
-            Worker { events, held: None }.run(&todo);
+            Worker { events, held: None }.run(&queue);
         });
         Self(jobs)
     }
@@ -101,12 +101,12 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, todo: &Receiver<Job>) {
+    fn run(mut self, queue: &Receiver<Job>) {
         loop {
             let job = match &self.held {
-                None => todo.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(held) => {
-                    todo.recv_timeout(held.until.saturating_duration_since(Instant::now()))
+                    queue.recv_timeout(held.until.saturating_duration_since(Instant::now()))
                 }
             };
             let goes_on = match job {

@@ -5,7 +5,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text;
 
 /// Text that is not base64url without padding, or the wrong number of bytes.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -35,9 +37,20 @@ pub fn decode(text: &str) -> Result<Vec<u8>, BytesError> {
         .map_err(|_| BytesError::NotBase64Url)
 }
 
+/// Decodes base64url without padding into `room`; how many bytes, nothing if it is not that or does
+/// not fit.
+pub(crate) fn decode_into(text: &str, room: &mut [u8]) -> Option<usize> {
+    URL_SAFE_NO_PAD.decode_slice(text, room).ok()
+}
+
 /// Encodes as base64url without padding.
 pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Writes base64url without padding at the end of `text`.
+pub(crate) fn encode_onto(text: &mut String, bytes: &[u8]) {
+    URL_SAFE_NO_PAD.encode_string(bytes, text);
 }
 
 /// Bytes whose length the message type does not fix: a certificate, a TPM structure, a log.
@@ -93,8 +106,7 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        decode(&text).map(Self).map_err(de::Error::custom)
+        text::deserialize(deserializer, |text| decode(text).map(Self))
     }
 }
 
@@ -152,6 +164,13 @@ macro_rules! fixed_bytes {
             type Err = $crate::bytes::BytesError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
+                // The decoder wants room for a last group that is not whole.
+                let mut room = [0; $length + 2];
+                if $crate::bytes::decode_into(text, &mut room) == Some($length)
+                    && let Some(bytes) = room.first_chunk()
+                {
+                    return Ok(Self(*bytes));
+                }
                 Self::try_from($crate::bytes::decode(text)?.as_slice())
             }
         }
@@ -176,8 +195,7 @@ macro_rules! fixed_bytes {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                $crate::text::deserialize(deserializer, str::parse)
             }
         }
 

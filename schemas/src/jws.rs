@@ -9,16 +9,20 @@
 //! - A message is never identified by its signature: (r, s) and (r, n−s) both verify. Its name is
 //!   the SHA-256 of its payload, or of the whole text where the signature belongs to it.
 
+mod signing;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use self::signing::{SigningError, Unsigned, sign};
 use crate::bytes::{self, Sha256, Signature};
-use crate::key::{KeyError, PublicKey, SigningKey, Thumbprint};
+use crate::key::{PublicKey, Thumbprint};
+use crate::text;
 
 /// A message that travels signed.
 pub trait Message: Serialize + DeserializeOwned {
@@ -109,12 +113,8 @@ impl<T: Message> Jws<T> {
             });
         }
         let (header, payload, signature) = split(&text)?;
-        let all_base64url = |part: &str| {
-            part.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
         // 64 bytes are 86 characters of base64url.
-        if signature.len() != 86 || !all_base64url(signature) || !all_base64url(payload) {
+        if signature.len() != 86 || !is_base64url(signature) || !is_base64url(payload) {
             return Err(EnvelopeError::Malformed);
         }
         let header = bytes::decode(header).map_err(|_| EnvelopeError::Malformed)?;
@@ -167,9 +167,9 @@ impl<T: Message> Jws<T> {
                 wanted,
             });
         }
-        let (_, payload, signature) = split(&self.text)?;
+        let (signed, signature) = self.text.rsplit_once('.').ok_or(EnvelopeError::Malformed)?;
+        let (_, payload) = signed.split_once('.').ok_or(EnvelopeError::Malformed)?;
         let signature: Signature = signature.parse().map_err(|_| EnvelopeError::Malformed)?;
-        let (signed, _) = self.text.rsplit_once('.').ok_or(EnvelopeError::Malformed)?;
         if !key.verifies(signed.as_bytes(), &signature) {
             return Err(EnvelopeError::Signature);
         }
@@ -186,12 +186,18 @@ impl<T: Message> Jws<T> {
     }
 }
 
+/// Header, payload and signature. A dot more is in the payload, which has no such character.
 fn split(text: &str) -> Result<(&str, &str, &str), EnvelopeError> {
-    let mut parts = text.split('.');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(header), Some(payload), Some(signature), None) => Ok((header, payload, signature)),
-        _ => Err(EnvelopeError::Malformed),
-    }
+    let (signed, signature) = text.rsplit_once('.').ok_or(EnvelopeError::Malformed)?;
+    let (header, payload) = signed.split_once('.').ok_or(EnvelopeError::Malformed)?;
+    Ok((header, payload, signature))
+}
+
+/// Whether `part` has characters of base64url only. It looks at all of them whatever it finds: most
+/// of the text is here, and so many are compared at once.
+fn is_base64url(part: &str) -> bool {
+    let belongs = |b: u8| matches!(b, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    part.bytes().fold(true, |so_far, b| so_far & belongs(b))
 }
 
 /// A message whose envelope was opened: its signature verified under the key that was demanded.
@@ -224,117 +230,6 @@ impl<T> Opened<T> {
     }
 }
 
-/// A message made ready to be signed, wherever the key lives.
-///
-/// A token or TPM signs [`Self::digest`]; a key in memory goes through [`Self::sign`].
-pub struct Unsigned<T> {
-    signed: String,
-    payload_sha256: Sha256,
-    kid: Thumbprint,
-    message: PhantomData<fn() -> T>,
-}
-
-/// Why a message could not be made ready or signed.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SigningError {
-    /// The message has no JSON form.
-    #[error("the message cannot be written as JSON: {0}")]
-    Json(String),
-    /// It is longer than its type allows.
-    #[error("the message would have {found} characters; at most {most} are allowed")]
-    TooLong {
-        /// Characters it would have.
-        found: usize,
-        /// The most that is allowed.
-        most: usize,
-    },
-    /// The key did not sign.
-    #[error("the key did not sign")]
-    Key(#[from] KeyError),
-    /// The key signed, but the signature does not verify under the key it was prepared for.
-    #[error("the signature was made with another key than the message names")]
-    OtherKey,
-}
-
-impl<T: Message> Unsigned<T> {
-    /// Prepares `message` to be signed by the key with this thumbprint.
-    ///
-    /// # Errors
-    ///
-    /// [`SigningError::Json`] or [`SigningError::TooLong`].
-    pub fn new(message: &T, kid: Thumbprint) -> Result<Self, SigningError> {
-        let json = |error: serde_json::Error| SigningError::Json(error.to_string());
-        let header = Header {
-            alg: "ES256".into(),
-            typ: T::TYP.into(),
-            kid,
-        };
-        let header = serde_json::to_vec(&header).map_err(json)?;
-        let payload = serde_json::to_vec(message).map_err(json)?;
-        let signed = format!("{}.{}", bytes::encode(&header), bytes::encode(&payload));
-        let found = signed.len().saturating_add(87);
-        if found > T::MAX {
-            return Err(SigningError::TooLong {
-                found,
-                most: T::MAX,
-            });
-        }
-        let payload_sha256 = Sha256::of(&payload);
-        Ok(Self {
-            signed,
-            payload_sha256,
-            kid,
-            message: PhantomData,
-        })
-    }
-
-    /// What a token or TPM signs: SHA-256 of the JWS signing input.
-    pub fn digest(&self) -> Sha256 {
-        Sha256::of(self.signed.as_bytes())
-    }
-
-    /// SHA-256 of the payload bytes: what a check phrase is made from before anybody signs.
-    pub const fn payload_sha256(&self) -> Sha256 {
-        self.payload_sha256
-    }
-
-    /// Joins the signature that hardware made over [`Self::digest`].
-    ///
-    /// # Errors
-    ///
-    /// [`SigningError::OtherKey`] if the signature does not verify under `key`, or the message was
-    /// prepared for another key: a token that was swapped is noticed here and not by the server.
-    pub fn attach(self, signature: Signature, key: &PublicKey) -> Result<Jws<T>, SigningError> {
-        if key.thumbprint() != self.kid || !key.verifies(self.signed.as_bytes(), &signature) {
-            return Err(SigningError::OtherKey);
-        }
-        Ok(self.join(&signature))
-    }
-
-    /// Signs with a key in memory.
-    ///
-    /// # Errors
-    ///
-    /// [`SigningError::OtherKey`] if the message was prepared for another key.
-    pub fn sign(self, key: &SigningKey) -> Result<Jws<T>, SigningError> {
-        if key.public().thumbprint() != self.kid {
-            return Err(SigningError::OtherKey);
-        }
-        let signature = key.sign(self.signed.as_bytes())?;
-        Ok(self.join(&signature))
-    }
-
-    fn join(self, signature: &Signature) -> Jws<T> {
-        let text = format!("{}.{signature}", self.signed);
-        Jws {
-            text,
-            kid: self.kid,
-            message: PhantomData,
-        }
-    }
-}
-
 /// The body of a request or an answer that is one signed message.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, bound = "T: Message")]
@@ -348,15 +243,6 @@ impl<T: Message> Sealed<T> {
     pub const fn new(message: Jws<T>) -> Self {
         Self { message }
     }
-}
-
-/// Signs `message` with a key in memory.
-///
-/// # Errors
-///
-/// [`SigningError`].
-pub fn sign<T: Message>(message: &T, key: &SigningKey) -> Result<Jws<T>, SigningError> {
-    Unsigned::new(message, key.public().thumbprint())?.sign(key)
 }
 
 impl<T> Clone for Jws<T> {
@@ -389,12 +275,6 @@ impl<T: Message> fmt::Debug for Jws<T> {
     }
 }
 
-impl<T: Message> fmt::Debug for Unsigned<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Unsigned({}, for {})", T::TYP, self.kid)
-    }
-}
-
 impl<T> Serialize for Jws<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)
@@ -403,8 +283,7 @@ impl<T> Serialize for Jws<T> {
 
 impl<'de, T: Message> Deserialize<'de> for Jws<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(text).map_err(de::Error::custom)
+        text::deserialize(deserializer, |text| Self::parse(text.to_owned()))
     }
 }
 
@@ -424,167 +303,4 @@ impl<T: Message> JsonSchema for Jws<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-    #[serde(deny_unknown_fields)]
-    struct Note {
-        text: String,
-    }
-
-    impl Message for Note {
-        const TYP: &'static str = "wardkey-test-note+jwt";
-        const MAX: usize = 1000;
-    }
-
-    #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-    #[serde(deny_unknown_fields)]
-    struct Other {
-        text: String,
-    }
-
-    impl Message for Other {
-        const TYP: &'static str = "wardkey-test-other+jwt";
-        const MAX: usize = 1000;
-    }
-
-    fn key() -> SigningKey {
-        SigningKey::generate().unwrap().0
-    }
-
-    fn note() -> Note {
-        Note {
-            text: "hello".to_owned(),
-        }
-    }
-
-    /// Signs a header and payload given as JSON text, whatever they say.
-    fn forge(header: &str, payload: &[u8], key: &SigningKey) -> String {
-        let signed = format!(
-            "{}.{}",
-            bytes::encode(header.as_bytes()),
-            bytes::encode(payload)
-        );
-        format!("{signed}.{}", key.sign(signed.as_bytes()).unwrap())
-    }
-
-    #[test]
-    fn a_signed_message_opens_under_its_key() {
-        let key = key();
-        let opened = sign(&note(), &key).unwrap().open(key.public()).unwrap();
-        assert_eq!(*opened.message(), note());
-        assert_eq!(opened.signer(), key.public().thumbprint());
-        assert_eq!(opened.payload_sha256(), Sha256::of(br#"{"text":"hello"}"#));
-    }
-
-    #[test]
-    fn another_key_is_refused_by_name() {
-        let (key, other) = (key(), key());
-        let error = sign(&note(), &key)
-            .unwrap()
-            .open(other.public())
-            .unwrap_err();
-        assert!(matches!(error, EnvelopeError::Key { .. }), "{error}");
-    }
-
-    #[test]
-    fn another_keys_signature_under_the_right_name_is_refused() {
-        let (key, other) = (key(), key());
-        let kid = key.public().thumbprint();
-        let header = format!(r#"{{"alg":"ES256","typ":"wardkey-test-note+jwt","kid":"{kid}"}}"#);
-        let text = forge(&header, br#"{"text":"hello"}"#, &other);
-        let jws = Jws::<Note>::parse(text).unwrap();
-        assert_eq!(jws.open(key.public()), Err(EnvelopeError::Signature));
-    }
-
-    #[test]
-    fn one_type_of_message_cannot_pass_for_another() {
-        let jws = sign(&note(), &key()).unwrap();
-        let error = Jws::<Other>::parse(jws.as_str().to_owned()).unwrap_err();
-        assert!(matches!(error, EnvelopeError::Type { .. }), "{error}");
-    }
-
-    #[test]
-    fn every_changed_character_is_refused() {
-        let key = key();
-        let text = sign(&note(), &key).unwrap().as_str().to_owned();
-        for at in 0..text.len() {
-            let mut changed = text.clone().into_bytes();
-            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
-            let changed = String::from_utf8(changed).unwrap();
-            let opened = Jws::<Note>::parse(changed).and_then(|jws| jws.open(key.public()));
-            assert!(opened.is_err(), "character {at}");
-        }
-    }
-
-    #[test]
-    fn headers_with_anything_more_or_less_are_refused() {
-        let key = key();
-        let kid = key.public().thumbprint();
-        let typ = "wardkey-test-note+jwt";
-        for header in [
-            format!(r#"{{"alg":"none","typ":"{typ}","kid":"{kid}"}}"#),
-            format!(r#"{{"alg":"HS256","typ":"{typ}","kid":"{kid}"}}"#),
-            format!(r#"{{"alg":"ES256","typ":"{typ}"}}"#),
-            format!(r#"{{"alg":"ES256","kid":"{kid}"}}"#),
-            format!(r#"{{"alg":"ES256","typ":"{typ}","kid":"{kid}","crit":["b64"]}}"#),
-            format!(r#"{{"alg":"ES256","typ":"{typ}","kid":"{kid}","jwk":{{}}}}"#),
-            format!(r#"{{"alg":"ES256","alg":"ES256","typ":"{typ}","kid":"{kid}"}}"#),
-        ] {
-            let text = forge(&header, br#"{"text":"hello"}"#, &key);
-            assert!(Jws::<Note>::parse(text).is_err(), "{header}");
-        }
-    }
-
-    #[test]
-    fn payloads_that_are_not_exactly_the_message_are_refused() {
-        let key = key();
-        let kid = key.public().thumbprint();
-        let header = format!(r#"{{"alg":"ES256","typ":"wardkey-test-note+jwt","kid":"{kid}"}}"#);
-        let payloads: [&[u8]; 7] = [
-            b"",
-            b"{}",
-            br#"{"text":"a","more":1}"#,
-            br#"{"text":"a","text":"b"}"#,
-            br#"{"text":1}"#,
-            b"{\"text\":\"\xff\"}",
-            br#"{"text":"a"} {}"#,
-        ];
-        for payload in payloads {
-            let jws = Jws::<Note>::parse(forge(&header, payload, &key)).unwrap();
-            let error = jws.open(key.public()).unwrap_err();
-            assert!(matches!(error, EnvelopeError::Payload { .. }), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_long_message_is_neither_read_nor_written() {
-        let long = Note {
-            text: "x".repeat(1000),
-        };
-        assert!(matches!(
-            sign(&long, &key()),
-            Err(SigningError::TooLong { .. })
-        ));
-        let error = Jws::<Note>::parse("x".repeat(1001)).unwrap_err();
-        assert_eq!(
-            error,
-            EnvelopeError::TooLong {
-                found: 1001,
-                most: 1000
-            }
-        );
-    }
-
-    #[test]
-    fn a_signature_from_a_swapped_token_is_noticed_at_once() {
-        let (key, other) = (key(), key());
-        let unsigned = Unsigned::new(&note(), key.public().thumbprint()).unwrap();
-        let signature = other.sign(unsigned.signed.as_bytes()).unwrap();
-        assert_eq!(
-            unsigned.attach(signature, key.public()),
-            Err(SigningError::OtherKey)
-        );
-    }
-}
+mod tests;

@@ -99,9 +99,14 @@ impl PublicKey {
 
     /// The RFC 7638 thumbprint.
     pub fn thumbprint(&self) -> Thumbprint {
-        let Jwk { crv, kty, x, y } = (*self).into();
         // RFC 7638 §3: required members only, in lexicographic order, without white space.
-        let canonical = format!(r#"{{"crv":"{crv}","kty":"{kty}","x":"{x}","y":"{y}"}}"#);
+        let (x, y) = self.coordinates();
+        let mut canonical = String::with_capacity(128);
+        canonical.push_str(r#"{"crv":"P-256","kty":"EC","x":""#);
+        bytes::encode_onto(&mut canonical, x);
+        canonical.push_str(r#"","y":""#);
+        bytes::encode_onto(&mut canonical, y);
+        canonical.push_str(r#""}"#);
         Thumbprint::new(*bytes::Sha256::of(canonical.as_bytes()).as_bytes())
     }
 

@@ -47,6 +47,7 @@ pub mod role;
 pub mod session;
 pub mod status;
 pub mod subject;
+mod text;
 pub mod time;
 
 pub use self::refusal::{Code, Refusal};

@@ -23,7 +23,9 @@ fn sources(folder: &Path) -> Vec<String> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             texts.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && !path.ends_with("tests.rs")
+        {
             let text = fs::read_to_string(path).unwrap();
             texts.push(text.split("#[cfg(test)]").next().unwrap().to_owned());
         }

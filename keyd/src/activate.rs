@@ -21,7 +21,6 @@ use wardkey_verifier::appraise::{
 };
 use wardkey_verifier::envelope;
 use wardkey_verifier::event_log::KnownLog;
-use wardkey_verifier::person::VerifiedPerson;
 use wardkey_verifier::tpm::{AkIdentity, PcrSet};
 
 use crate::app::App;
@@ -168,7 +167,7 @@ impl App {
         require_fresh(challenge, opened, now)?;
         Self::require_same_device(device, challenge.device, challenge.generation)?;
         let trust = self.trust();
-        let person = VerifiedPerson::verify(&context.certificate, &trust.bundle, now)?;
+        let person = trust.person(&context.certificate, now)?;
         let pcrs = PcrSet::new(&challenge.pcrs).ok_or_else(|| {
             Refusal::new(
                 Code::QuotePcrs,

@@ -7,7 +7,6 @@ use wardkey_schemas::ids::{ChallengeId, RoomId};
 use wardkey_schemas::jws::Sealed;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
-use wardkey_verifier::person::VerifiedPerson;
 
 use crate::app::App;
 use crate::failure::Failure;
@@ -53,8 +52,7 @@ impl App {
         // of the call lets it finish, not grow.
         self.require_standing(device, For::Starting).await?;
         let trust = self.trust();
-        let person =
-            VerifiedPerson::verify(request.staff_certificate.as_slice(), &trust.bundle, now)?;
+        let person = trust.person(request.staff_certificate.as_slice(), now)?;
         person.verify_site(&device.site)?;
         person.verify_may_activate()?;
         let key = self

@@ -37,6 +37,7 @@ pub mod failure;
 pub mod keys;
 pub mod leasing;
 pub mod link;
+mod people;
 pub mod policy;
 pub mod random;
 pub mod receipt;

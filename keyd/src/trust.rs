@@ -13,11 +13,13 @@ use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_verifier::bundle::VerifiedBundle;
 use wardkey_verifier::certificate::Certificate;
 use wardkey_verifier::ek::EkAnchors;
+use wardkey_verifier::person::VerifiedPerson;
 use wardkey_verifier::piv::TokenAnchors;
 use wardkey_verifier::service::VerifiedServiceKeys;
 use zeroize::Zeroizing;
 
 use crate::keys::{self, KeyFileError, KeyFolder, StoredKey};
+use crate::people::People;
 use crate::random::{self, NoRandomness};
 use crate::signers::Signers;
 
@@ -74,6 +76,7 @@ pub struct Trust {
     pub ek_anchors: EkAnchors,
     /// The chain of keyd's listeners, leaf first.
     pub tls_chain: Vec<Vec<u8>>,
+    people: People,
 }
 
 /// Where the parts come from.
@@ -136,7 +139,17 @@ impl Trust {
             token_anchors,
             ek_anchors,
             tls_chain,
+            people: People::new(),
         })
+    }
+
+    /// The person whom a certificate (DER) of a security key certifies at `now`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`VerifiedPerson::verify`].
+    pub fn person(&self, certificate: &[u8], now: Timestamp) -> Result<VerifiedPerson, Refusal> {
+        self.people.verify(certificate, &self.bundle, now)
     }
 
     /// Whether the certificates of keyd's own keys should be made anew.

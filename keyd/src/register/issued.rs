@@ -11,7 +11,6 @@ use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
 use wardkey_verifier::certificate::Certificate;
 use wardkey_verifier::device::{VerifiedAttestationKey, VerifiedDevice};
-use wardkey_verifier::person::VerifiedPerson;
 
 use super::{Registered, require_site};
 use crate::app::App;
@@ -142,7 +141,7 @@ impl App {
                 })
             }
             [certificate] => {
-                let person = VerifiedPerson::verify(certificate.as_slice(), &trust.bundle, now)?;
+                let person = trust.person(certificate.as_slice(), now)?;
                 person.verify_site(&site.site)?;
                 Ok(Issued::Key {
                     key: person.thumbprint(),

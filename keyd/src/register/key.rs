@@ -137,7 +137,7 @@ impl App {
         let trust = self.trust();
         match &hello.voucher {
             Voucher::Person { certificate } => {
-                let person = VerifiedPerson::verify(certificate.as_slice(), &trust.bundle, now)?;
+                let person = trust.person(certificate.as_slice(), now)?;
                 person.verify_site(&site.site)?;
                 self.registered_key(&site.site, person.thumbprint(), person.certificate())
                     .await?;

@@ -16,7 +16,6 @@ use wardkey_verifier::appraise::{
     AppraisedHello, AppraisedLaptop, IssuedEnrolment, Secret, appraise_hello, appraise_laptop,
 };
 use wardkey_verifier::credential::{Randomness, make_credential};
-use wardkey_verifier::person::VerifiedPerson;
 use wardkey_verifier::tpm::PcrSet;
 
 use super::{Registered, require_in_time, require_site};
@@ -103,7 +102,7 @@ impl App {
         now: Timestamp,
     ) -> Result<AppraisedHello, Failure> {
         let trust = self.trust();
-        let lead = VerifiedPerson::verify(hello.lead_certificate.as_slice(), &trust.bundle, now)?;
+        let lead = trust.person(hello.lead_certificate.as_slice(), now)?;
         lead.verify_site(&site.site)?;
         self.registered_key(&site.site, lead.thumbprint(), lead.certificate())
             .await?;

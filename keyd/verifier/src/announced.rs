@@ -112,7 +112,7 @@ impl VerifiedAnnouncement {
                 }
             }
         };
-        profile::verify_time(&certificate, now, Code::CertificateExpired)?;
+        profile::verify_time(certificate.validity(), now, Code::CertificateExpired)?;
         let issuer_ends = authority.certificate().validity().not_after;
         if certificate.validity().not_after > issuer_ends {
             return Err(Refusal::new(

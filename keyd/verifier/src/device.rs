@@ -33,7 +33,7 @@ impl Laptop {
         let (site, authority) = bundle.authority_for(&certificate)?;
         authority.verify_issued(&certificate, now)?;
         let said = Said::read(kind, &certificate, &site, authority, bundle)?;
-        profile::verify_time(&certificate, now, Code::CertificateExpired)?;
+        profile::verify_time(certificate.validity(), now, Code::CertificateExpired)?;
         Ok(Self {
             device: said.device,
             site,

@@ -16,7 +16,7 @@ use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal, oid};
 
 use crate::bundle::{Authority, VerifiedBundle};
-use crate::certificate::{Certificate, KeyUsage};
+use crate::certificate::{Certificate, KeyUsage, Validity};
 use crate::profile::{self, Shape};
 
 /// A person's certificate that its site's authority issued.
@@ -27,7 +27,8 @@ pub struct VerifiedPerson {
     role: Role,
     key: PublicKey,
     certificate: Sha256,
-    valid_until: Timestamp,
+    validity: Validity,
+    authority_validity: Validity,
 }
 
 impl VerifiedPerson {
@@ -47,15 +48,29 @@ impl VerifiedPerson {
         let (site, authority) = bundle.authority_for(&certificate)?;
         authority.verify_issued(&certificate, now)?;
         let said = Said::read(&certificate, &site, authority, bundle)?;
-        profile::verify_time(&certificate, now, Code::KeyExpired)?;
-        Ok(Self {
+        let verified = Self {
             person: said.person,
             site,
             role: said.role,
             key: said.key,
             certificate: certificate.sha256(),
-            valid_until: certificate.validity().not_after,
-        })
+            validity: certificate.validity(),
+            authority_validity: authority.certificate().validity(),
+        };
+        verified.verify_time(now)?;
+        Ok(verified)
+    }
+
+    /// Verifies that `now` lies in the certificate's time, and in its authority's. It is all that can
+    /// change about a verified certificate while the bundle stays the same.
+    ///
+    /// # Errors
+    ///
+    /// `CERTIFICATE_NOT_YET`, `KEY_EXPIRED`; `CERTIFICATE_EXPIRED` if the authority's own time is
+    /// over.
+    pub fn verify_time(&self, now: Timestamp) -> Result<(), Refusal> {
+        profile::verify_time(self.authority_validity, now, Code::CertificateExpired)?;
+        profile::verify_time(self.validity, now, Code::KeyExpired)
     }
 
     /// Verifies that the certificate is for `site`.
@@ -117,7 +132,7 @@ impl VerifiedPerson {
 
     /// The last second of the certificate's time.
     pub const fn valid_until(&self) -> Timestamp {
-        self.valid_until
+        self.validity.not_after
     }
 }
 

@@ -13,7 +13,7 @@ use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal, limits, oid};
 
 pub(crate) use self::shape::Shape;
-use crate::certificate::{Certificate, CertificateError, LinkError, verify_link};
+use crate::certificate::{Certificate, CertificateError, LinkError, Validity, verify_link};
 use crate::der;
 
 /// Parses a certificate that was sent.
@@ -57,13 +57,8 @@ pub(crate) fn verify_issued(
     })
 }
 
-/// Verifies that `now` lies in the certificate's time; past its end is told with code `over`.
-pub(crate) fn verify_time(
-    certificate: &Certificate,
-    now: Timestamp,
-    over: Code,
-) -> Result<(), Refusal> {
-    let validity = certificate.validity();
+/// Verifies that `now` lies in a certificate's time; past its end is told with code `over`.
+pub(crate) fn verify_time(validity: Validity, now: Timestamp, over: Code) -> Result<(), Refusal> {
     if validity.begins_after(now) {
         return Err(Refusal::new(
             Code::CertificateNotYet,

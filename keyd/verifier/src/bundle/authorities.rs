@@ -40,7 +40,7 @@ impl Authority {
     ) -> Result<(), Refusal> {
         let who = format!("the authority of {}", self.subtree);
         profile::verify_issued(certificate, &self.certificate, &who)?;
-        profile::verify_time(&self.certificate, now, Code::CertificateExpired)
+        profile::verify_time(self.certificate.validity(), now, Code::CertificateExpired)
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) fn verify_root(
         .named(&name)
         .policies(profile::installation(&root), &[])
         .verify()?;
-    profile::verify_time(&root, now, Code::CertificateExpired)?;
+    profile::verify_time(root.validity(), now, Code::CertificateExpired)?;
     Ok(root)
 }
 
@@ -98,7 +98,7 @@ pub(super) fn verify_signer(
         Ok((signer, key))
     };
     let (signer, key) = judge().map_err(|refusal: Refusal| refusal.recode(Code::BundleSigner))?;
-    profile::verify_time(&signer, now, Code::CertificateExpired)?;
+    profile::verify_time(signer.validity(), now, Code::CertificateExpired)?;
     Ok(key)
 }
 

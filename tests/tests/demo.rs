@@ -103,15 +103,23 @@ fn an_interrupted_story_leaves_nothing_behind() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(story.stdout.take().unwrap()).lines();
+    // Read to the end, so that what is told last has somewhere to go.
+    let mut lines = BufReader::new(story.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let mut said = Vec::new();
     // In the middle: services, readers and a TPM run by then.
-    let reached = lines
-        .map_while(Result::ok)
-        .any(|line| line.contains("laptop confirmed"));
-    assert!(reached);
+    let reached = lines.by_ref().any(|line| {
+        said.push(line);
+        said.last()
+            .is_some_and(|line| line.contains("laptop confirmed"))
+    });
+    assert!(reached, "{}", said.join("\n"));
     let pid = Pid::from_raw(i32::try_from(story.id()).unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
-    assert_eq!(story.wait().unwrap().code(), Some(130));
+    said.extend(lines);
+    let code = story.wait().unwrap().code();
+    assert_eq!(code, Some(130), "{}", said.join("\n"));
     assert_nothing_is_left(place.path());
 }
 

@@ -18,6 +18,7 @@ pub struct Reader {
 }
 
 impl Reader {
+    #[cfg(feature = "service")]
     pub(crate) const fn new(id: ReaderId, key: SigningKey) -> Self {
         Self {
             id,

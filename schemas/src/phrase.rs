@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use crate::bytes::Sha256;
 
 /// The list, one word a line, sorted.
 const LIST: &str = include_str!("phrase_words.txt");
+
+/// The words of the list. Every reading of a laptop's row looks for four of them.
+static KNOWN: LazyLock<Vec<&str>> = LazyLock::new(|| LIST.lines().collect());
 
 /// Words in a phrase.
 const WORDS: usize = 4;
@@ -25,7 +29,6 @@ pub struct Phrase(String);
 impl Phrase {
     /// The phrase for something with this digest.
     pub fn of(digest: &Sha256) -> Self {
-        let words: Vec<&str> = LIST.lines().collect();
         let first = digest
             .as_bytes()
             .iter()
@@ -35,7 +38,7 @@ impl Phrase {
             .filter_map(|place| {
                 let shift = 53_usize.saturating_sub(place.saturating_mul(11));
                 let index = usize::try_from((first >> shift) & 0x7ff).ok()?;
-                words.get(index).copied()
+                KNOWN.get(index).copied()
             })
             .collect();
         Self(chosen.join(" "))
@@ -80,7 +83,7 @@ impl FromStr for Phrase {
         }
         if words
             .iter()
-            .any(|word| !LIST.lines().any(|known| known == word))
+            .any(|word| KNOWN.binary_search(&word.as_str()).is_err())
         {
             return Err(PhraseError::Word);
         }

@@ -164,13 +164,11 @@ macro_rules! fixed_bytes {
             type Err = $crate::bytes::BytesError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                // The decoder wants room for a last group that is not whole.
-                let mut room = [0; $length + 2];
-                if $crate::bytes::decode_into(text, &mut room) == Some($length)
-                    && let Some(bytes) = room.first_chunk()
-                {
-                    return Ok(Self(*bytes));
+                let mut bytes = [0; $length];
+                if $crate::bytes::decode_into(text, &mut bytes) == Some($length) {
+                    return Ok(Self(bytes));
                 }
+                // Not these bytes; what else it is makes the error.
                 Self::try_from($crate::bytes::decode(text)?.as_slice())
             }
         }
@@ -306,7 +304,18 @@ mod tests {
                 wanted: 32
             })
         );
-        assert!("AAAA".parse::<Sha256>().is_err());
+        let parse = |text: &str| text.parse::<Sha256>();
+        let length = |found| Err(BytesError::Length { found, wanted: 32 });
+        assert_eq!(parse(&"A".repeat(43)), Ok(Sha256([0; 32])));
+        assert_eq!(parse(&"A".repeat(42)), length(31));
+        assert_eq!(parse(&"A".repeat(44)), length(33));
+        assert_eq!(parse(&"A".repeat(46)), length(34));
+        assert_eq!(parse(""), length(0));
+        let stray_bits = ["A".repeat(42), "B".to_owned()].concat();
+        let padded = ["A".repeat(43), "=".to_owned()].concat();
+        for text in [stray_bits, padded] {
+            assert_eq!(parse(&text), Err(BytesError::NotBase64Url), "{text}");
+        }
     }
 
     #[test]

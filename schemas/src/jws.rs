@@ -106,13 +106,13 @@ impl<T: Message> Jws<T> {
     ///
     /// [`EnvelopeError`] if it is too long, malformed, or says it is something else.
     pub fn parse(text: String) -> Result<Self, EnvelopeError> {
-        if text.len() > T::MAX {
-            return Err(EnvelopeError::TooLong {
-                found: text.len(),
-                most: T::MAX,
-            });
-        }
-        let (header, payload, signature) = split(&text)?;
+        require_length::<T>(&text)?;
+        let Parts {
+            header,
+            payload,
+            signature,
+            ..
+        } = Parts::of(&text)?;
         // 64 bytes are 86 characters of base64url.
         if signature.len() != 86 || !is_base64url(signature) || !is_base64url(payload) {
             return Err(EnvelopeError::Malformed);
@@ -167,8 +167,12 @@ impl<T: Message> Jws<T> {
                 wanted,
             });
         }
-        let (signed, signature) = self.text.rsplit_once('.').ok_or(EnvelopeError::Malformed)?;
-        let (_, payload) = signed.split_once('.').ok_or(EnvelopeError::Malformed)?;
+        let Parts {
+            signed,
+            payload,
+            signature,
+            ..
+        } = Parts::of(&self.text)?;
         let signature: Signature = signature.parse().map_err(|_| EnvelopeError::Malformed)?;
         if !key.verifies(signed.as_bytes(), &signature) {
             return Err(EnvelopeError::Signature);
@@ -186,11 +190,36 @@ impl<T: Message> Jws<T> {
     }
 }
 
-/// Header, payload and signature. A dot more is in the payload, which has no such character.
-fn split(text: &str) -> Result<(&str, &str, &str), EnvelopeError> {
-    let (signed, signature) = text.rsplit_once('.').ok_or(EnvelopeError::Malformed)?;
-    let (header, payload) = signed.split_once('.').ok_or(EnvelopeError::Malformed)?;
-    Ok((header, payload, signature))
+fn require_length<T: Message>(text: &str) -> Result<(), EnvelopeError> {
+    if text.len() <= T::MAX {
+        return Ok(());
+    }
+    Err(EnvelopeError::TooLong {
+        found: text.len(),
+        most: T::MAX,
+    })
+}
+
+/// An envelope's text in its parts; a dot more is in the payload, which has no such character.
+struct Parts<'a> {
+    /// Header and payload with the dot between them: what is signed.
+    signed: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(text: &'a str) -> Result<Self, EnvelopeError> {
+        let (signed, signature) = text.rsplit_once('.').ok_or(EnvelopeError::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(EnvelopeError::Malformed)?;
+        Ok(Self {
+            signed,
+            header,
+            payload,
+            signature,
+        })
+    }
 }
 
 /// Whether `part` has characters of base64url only. It looks at all of them whatever it finds: most
@@ -283,7 +312,11 @@ impl<T> Serialize for Jws<T> {
 
 impl<'de, T: Message> Deserialize<'de> for Jws<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text::deserialize(deserializer, |text| Self::parse(text.to_owned()))
+        text::deserialize(deserializer, |text| {
+            // What is too long is not copied.
+            require_length::<T>(text)?;
+            Self::parse(text.to_owned())
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Values that travel as JSON strings, read where the string stands: the text is not copied first.
+//! Values that travel as JSON strings, read where the string stands.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,4 +1,5 @@
-//! The other half: messages made ready to be signed, by a key in hardware or in memory.
+//! The writing half of the envelope: messages made ready to be signed, by a key in hardware or in
+//! memory.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,7 +12,7 @@ use crate::key::{KeyError, PublicKey, SigningKey, Thumbprint};
 ///
 /// A token or TPM signs [`Self::digest`]; a key in memory goes through [`Self::sign`].
 pub struct Unsigned<T> {
-    pub(super) signed: String,
+    signed: String,
     payload_sha256: Sha256,
     kid: Thumbprint,
     message: PhantomData<fn() -> T>,
@@ -130,5 +131,22 @@ pub fn sign<T: Message>(message: &T, key: &SigningKey) -> Result<Jws<T>, Signing
 impl<T: Message> fmt::Debug for Unsigned<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Unsigned({}, for {})", T::TYP, self.kid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{key, note};
+    use super::*;
+
+    #[test]
+    fn a_signature_from_a_swapped_token_is_noticed_at_once() {
+        let (key, other) = (key(), key());
+        let unsigned = Unsigned::new(&note(), key.public().thumbprint()).unwrap();
+        let signature = other.sign(unsigned.signed.as_bytes()).unwrap();
+        assert_eq!(
+            unsigned.attach(signature, key.public()),
+            Err(SigningError::OtherKey)
+        );
     }
 }

@@ -1,3 +1,5 @@
+//! Envelopes opened and refused.
+
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -5,7 +7,7 @@ use crate::key::SigningKey;
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Note {
+pub(super) struct Note {
     text: String,
 }
 
@@ -25,11 +27,11 @@ impl Message for Other {
     const MAX: usize = 1000;
 }
 
-fn key() -> SigningKey {
+pub(super) fn key() -> SigningKey {
     SigningKey::generate().unwrap().0
 }
 
-fn note() -> Note {
+pub(super) fn note() -> Note {
     Note {
         text: "hello".to_owned(),
     }
@@ -154,12 +156,28 @@ fn a_long_message_is_neither_read_nor_written() {
 }
 
 #[test]
-fn a_signature_from_a_swapped_token_is_noticed_at_once() {
-    let (key, other) = (key(), key());
-    let unsigned = Unsigned::new(&note(), key.public().thumbprint()).unwrap();
-    let signature = other.sign(unsigned.signed.as_bytes()).unwrap();
-    assert_eq!(
-        unsigned.attach(signature, key.public()),
-        Err(SigningError::OtherKey)
-    );
+fn anything_but_three_parts_of_base64url_is_malformed() {
+    let text = sign(&note(), &key()).unwrap().as_str().to_owned();
+    let (signed, signature) = text.rsplit_once('.').unwrap();
+    let (header, payload) = signed.split_once('.').unwrap();
+    for parts in [
+        String::new(),
+        payload.to_owned(),
+        ".".to_owned(),
+        "..".to_owned(),
+        format!("{header}.{signature}"),
+        format!(".{payload}.{signature}"),
+        format!("{header}.{payload}."),
+        format!("{header}.{payload}.{signature}."),
+        format!(".{text}"),
+        format!("{text}.{signature}"),
+        format!("{header}.{header}.{payload}.{signature}"),
+        format!("{header}.{payload}=.{signature}"),
+        format!("{header}.{payload}é.{signature}"),
+        format!("{header}.{payload}.{signature}A"),
+        format!("{header}.{payload} .{signature}"),
+    ] {
+        let error = Jws::<Note>::parse(parts.clone()).unwrap_err();
+        assert_eq!(error, EnvelopeError::Malformed, "{parts}");
+    }
 }

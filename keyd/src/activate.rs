@@ -167,7 +167,7 @@ impl App {
         require_fresh(challenge, opened, now)?;
         Self::require_same_device(device, challenge.device, challenge.generation)?;
         let trust = self.trust();
-        let person = trust.person(&context.certificate, now)?;
+        let person = trust.verify_person(&context.certificate, now)?;
         let pcrs = PcrSet::new(&challenge.pcrs).ok_or_else(|| {
             Refusal::new(
                 Code::QuotePcrs,

@@ -52,7 +52,7 @@ impl App {
         // of the call lets it finish, not grow.
         self.require_standing(device, For::Starting).await?;
         let trust = self.trust();
-        let person = trust.person(request.staff_certificate.as_slice(), now)?;
+        let person = trust.verify_person(request.staff_certificate.as_slice(), now)?;
         person.verify_site(&device.site)?;
         person.verify_may_activate()?;
         let key = self

@@ -2,6 +2,7 @@
 //! certificates of its own keys.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use wardkey_edge::pem::{self, FolderError};
 use wardkey_issuance::{AuthorityKey, EcdsaSignature, Issuer, Profile, Signer};
@@ -65,7 +66,7 @@ pub enum TrustError {
 #[derive(Debug)]
 pub struct Trust {
     /// The bundle.
-    pub bundle: VerifiedBundle,
+    pub bundle: Arc<VerifiedBundle>,
     /// The bundle as it is handed on.
     pub package: BundlePackage,
     /// Certificates of keyd's function keys, as they are handed on.
@@ -132,6 +133,8 @@ impl Trust {
         let tls_key = *sources.keys.load(keys::TLS)?.key.public();
         let leaf = authority.certify(&Profile::TlsServer { names }, &tls_key, now)?;
         let tls_chain = vec![leaf, authority.certificate];
+        let bundle = Arc::new(bundle);
+        let people = People::under(Arc::clone(&bundle));
         Ok(Self {
             bundle,
             package,
@@ -139,7 +142,7 @@ impl Trust {
             token_anchors,
             ek_anchors,
             tls_chain,
-            people: People::new(),
+            people,
         })
     }
 
@@ -148,8 +151,12 @@ impl Trust {
     /// # Errors
     ///
     /// Those of [`VerifiedPerson::verify`].
-    pub fn person(&self, certificate: &[u8], now: Timestamp) -> Result<VerifiedPerson, Refusal> {
-        self.people.verify(certificate, &self.bundle, now)
+    pub fn verify_person(
+        &self,
+        certificate: &[u8],
+        now: Timestamp,
+    ) -> Result<VerifiedPerson, Refusal> {
+        self.people.verify(certificate, now)
     }
 
     /// Whether the certificates of keyd's own keys should be made anew.

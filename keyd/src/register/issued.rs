@@ -141,7 +141,7 @@ impl App {
                 })
             }
             [certificate] => {
-                let person = trust.person(certificate.as_slice(), now)?;
+                let person = trust.verify_person(certificate.as_slice(), now)?;
                 person.verify_site(&site.site)?;
                 Ok(Issued::Key {
                     key: person.thumbprint(),

@@ -137,7 +137,7 @@ impl App {
         let trust = self.trust();
         match &hello.voucher {
             Voucher::Person { certificate } => {
-                let person = trust.person(certificate.as_slice(), now)?;
+                let person = trust.verify_person(certificate.as_slice(), now)?;
                 person.verify_site(&site.site)?;
                 self.registered_key(&site.site, person.thumbprint(), person.certificate())
                     .await?;

@@ -102,7 +102,7 @@ impl App {
         now: Timestamp,
     ) -> Result<AppraisedHello, Failure> {
         let trust = self.trust();
-        let lead = trust.person(hello.lead_certificate.as_slice(), now)?;
+        let lead = trust.verify_person(hello.lead_certificate.as_slice(), now)?;
         lead.verify_site(&site.site)?;
         self.registered_key(&site.site, lead.thumbprint(), lead.certificate())
             .await?;

@@ -48,7 +48,8 @@ impl VerifiedPerson {
         let (site, authority) = bundle.authority_for(&certificate)?;
         authority.verify_issued(&certificate, now)?;
         let said = Said::read(&certificate, &site, authority, bundle)?;
-        let verified = Self {
+        profile::verify_time(certificate.validity(), now, Code::KeyExpired)?;
+        Ok(Self {
             person: said.person,
             site,
             role: said.role,
@@ -56,13 +57,11 @@ impl VerifiedPerson {
             certificate: certificate.sha256(),
             validity: certificate.validity(),
             authority_validity: authority.certificate().validity(),
-        };
-        verified.verify_time(now)?;
-        Ok(verified)
+        })
     }
 
-    /// Verifies that `now` lies in the certificate's time, and in its authority's. It is all that can
-    /// change about a verified certificate while the bundle stays the same.
+    /// Verifies once more that `now` lies in the time of the authority and of the certificate. It is
+    /// all that can change about a verified certificate while the bundle stays the same.
     ///
     /// # Errors
     ///

@@ -321,6 +321,31 @@ pub(crate) async fn a_stop_that_waits_lets_the_call_finish_and_nothing_new_start
 }
 
 #[tokio::test]
+pub(crate) async fn what_is_lost_or_stolen_does_not_wait_for_the_end_of_a_call() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        for class in [HoldClass::Lost, HoldClass::Stolen] {
+            for (is_key, code) in [(false, Code::DeviceLost), (true, Code::KeyLost)] {
+                let laptop = fleet.laptop(people).await.unwrap();
+                let person = fleet.more_staff(people).await.unwrap();
+                let visit = fleet.visit(&laptop, &person).await.unwrap();
+                let target = if is_key {
+                    Target::Key { key: person.key() }
+                } else {
+                    Target::Laptop {
+                        device: laptop.device,
+                    }
+                };
+                stop(world, target, class, Mode::AfterThisCall).await;
+                let renewed = fleet.renew(&laptop, &visit).await;
+                assert_eq!(refused(renewed), code, "{class}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 pub(crate) async fn a_call_of_a_key_that_is_to_finish_ends_within_the_hour() {
     on_each_engine(async |world| {
         let (fleet, people) = (&world.fleet, world.fleet.first());

@@ -103,7 +103,7 @@ fn an_interrupted_story_leaves_nothing_behind() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // Read to the end, so that what is told last has somewhere to go.
+    // Kept open until the end, so that what is told last has somewhere to go.
     let mut lines = BufReader::new(story.stdout.take().unwrap())
         .lines()
         .map(Result::unwrap);
@@ -117,10 +117,10 @@ fn an_interrupted_story_leaves_nothing_behind() {
     assert!(reached, "{}", said.join("\n"));
     let pid = Pid::from_raw(i32::try_from(story.id()).unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
-    said.extend(lines);
     let code = story.wait().unwrap().code();
-    assert_eq!(code, Some(130), "{}", said.join("\n"));
     assert_nothing_is_left(place.path());
+    said.extend(lines);
+    assert_eq!(code, Some(130), "{}", said.join("\n"));
 }
 
 #[test]

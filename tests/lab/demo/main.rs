@@ -28,6 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use self::arguments::{Arguments, Demo};
+use self::ending::Guardian;
 
 /// How long the story may take to end once it was asked to.
 const END: Duration = Duration::from_secs(15);
@@ -55,9 +56,9 @@ fn watch_over(demo: &Demo) -> io::Result<ExitCode> {
     let folder = tempfile::Builder::new()
         .prefix("wk-")
         .tempdir_in(short_folder())?;
-    ending::adopt_orphans()?;
+    let guardian = Guardian::adopt()?;
     let played = play(demo, &folder);
-    ending::end_orphans()?;
+    guardian.end_all()?;
     let code = match played? {
         Some(status) if status.signal() != Some(Signal::INT.as_raw()) => exit_code(status),
         Some(_) | None => {

@@ -1,5 +1,6 @@
 //! Whether the pages tell the truth about the tree: links resolve, anchors exist, files that are
-//! named exist, every page of the book is in its table of contents.
+//! named exist, tests that are named are in the file beside them, every page of the book is in its
+//! table of contents.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -118,7 +119,17 @@ impl<'a> Tree<'a> {
             let error = objection_to_command(span)?;
             Some(format!("{}: `{span}`: {error}", at(line)))
         });
-        links.chain(files).chain(commands).collect()
+        let tests = page.spans.windows(2).filter_map(|pair| {
+            let [(line, file), (same, test)] = pair else {
+                return None;
+            };
+            let is_code = Path::new(file).extension().is_some_and(|end| end == "rs");
+            let named = line == same && is_test(test) && is_code;
+            let code = named.then(|| fs::read_to_string(self.root.join(file)).ok())??;
+            (!code.contains(&format!("fn {test}(")))
+                .then(|| format!("{}: there is no `{test}` in `{file}`", at(line)))
+        });
+        links.chain(files).chain(commands).chain(tests).collect()
     }
 
     fn objection_to_link(&self, path: &Path, page: &Page, link: &str) -> Option<&'static str> {
@@ -190,6 +201,12 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// Whether a word set as code looks like the name of a test: a sentence.
+fn is_test(span: &str) -> bool {
+    let belongs = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    span.bytes().all(belongs) && span.split('_').count() > 2
+}
+
 /// `folder/relative` without `.` and `..`; `None` if it leads out of the tree or is absolute.
 fn joined(folder: &Path, relative: &str) -> Option<PathBuf> {
     let mut path = PathBuf::new();
@@ -257,10 +274,11 @@ mod tests {
                 (".gitignore", "/docs/book\n"),
                 (
                     "docs/a.md",
-                    "# One heading\n[up](../README.md) [here](#one-heading)"
+                    "# One heading\n[up](../README.md) [here](#one-heading)\n\
+                     - `keyd/main.rs`: `a_gate_is_closed`"
                 ),
                 ("docs/SUMMARY.md", "[a](./a.md)"),
-                ("keyd/main.rs", ""),
+                ("keyd/main.rs", "fn a_gate_is_closed() {}"),
             ]),
             none
         );
@@ -294,12 +312,21 @@ mod tests {
                 "README.md:2: there is no `docs/gone.rs`",
             ),
             (
+                "- `a.rs`: `a_gate_is_closed`",
+                "README.md:1: there is no `a_gate_is_closed` in `a.rs`",
+            ),
+            (
                 "`cargo xtask tset`",
                 "README.md:1: `cargo xtask tset`: there is no command `tset`",
             ),
         ];
         for (text, expected) in cases {
-            assert_eq!(wrong(&[("README.md", text), ("docs/a.md", "")]), [expected]);
+            let files = [
+                ("README.md", text),
+                ("docs/a.md", ""),
+                ("a.rs", "fn a_gate_is_closed_again() {}"),
+            ];
+            assert_eq!(wrong(&files), [expected]);
         }
     }
 

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![expect(clippy::print_stderr, reason = "a test says what it skips")]
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::Value;
 use tempfile::TempDir;
 use wardkey_tests::process::Said;
@@ -148,6 +151,44 @@ fn the_story(database: Database) {
     let log = world.wardkey_done(&officer, &["log"]).unwrap();
     assert!(!log.as_object().unwrap().is_empty());
     world.stop_keyd().unwrap();
+    drop(laptop);
+    let pins = [&lead, &staff, &officer].map(|key| key.pin.as_str());
+    assert_logs_tell_no_secret(world.folder(), &pins);
+}
+
+/// Logs are read by people who may not act: no PIN stands in them, and no signed message, which is
+/// where nonces and secrets travel.
+fn assert_logs_tell_no_secret(folder: &Path, pins: &[&str]) {
+    let mut logs = Vec::new();
+    find_logs(folder, &mut logs);
+    for program in ["keyd", "ca-", "agent", "gate"] {
+        let of_program = logs
+            .iter()
+            .filter(|(name, text)| name.starts_with(program) && !text.is_empty());
+        assert!(of_program.count() > 0, "there is no log of {program}");
+    }
+    for (name, text) in logs {
+        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        // `eyJhbGciOi` is `{"alg":` in base64url, the beginning of every envelope.
+        let told = words.find(|word| pins.contains(word) || word.starts_with("eyJhbGciOi"));
+        assert_eq!(told, None, "{name}");
+    }
+}
+
+/// Every log below a folder, by its name.
+fn find_logs(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find_logs(&path, found);
+        } else if path.extension().is_some_and(|end| end == "log") {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            found.push((
+                name,
+                String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned(),
+            ));
+        }
+    }
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! Activation (`docs/walkthroughs/activation.md`): judged on one reading of the rows, decided in
 //! one transaction.
 //!
-//! The transaction takes the nonce, then the laptop's row, then the key's, each as it was judged;
-//! then it writes the visit, the lease and the entry. If any of them has moved since, the answer is
-//! no, and the record says why.
+//! Here is what is judged and planned; what is written stands in `transaction.rs` beside it.
+
+mod transaction;
 
 use std::sync::Arc;
 
 use wardkey_edge::problem::No;
-use wardkey_schemas::action::Target;
 use wardkey_schemas::activation::{ActivationBody, ActivationRequest, LeaseAnswer};
 use wardkey_schemas::challenge::Purpose;
 use wardkey_schemas::ids::{LeaseId, SessionId};
@@ -23,15 +22,14 @@ use wardkey_verifier::envelope;
 use wardkey_verifier::event_log::KnownLog;
 use wardkey_verifier::tpm::{AkIdentity, PcrSet};
 
+use self::transaction::{Activate, Spend, refused};
 use crate::app::App;
-use crate::caller::refusal_detail;
 use crate::failure::Failure;
 use crate::leasing::{self, Fresh, Visit};
-use crate::standing::{self, For};
-use crate::store::audit::{Actor, Draft, Object};
+use crate::standing::For;
+use crate::store::Lane;
 use crate::store::challenges::{ActivationContext, StoredChallenge};
-use crate::store::sessions::{EndedSession, GivenLease, NewSession, Session};
-use crate::store::{Lane, StoreError, Tx, Work};
+use crate::store::sessions::{GivenLease, NewSession, Session};
 use crate::{clock, random};
 
 impl App {
@@ -337,215 +335,4 @@ fn require_fresh(
         ));
     }
     Ok(())
-}
-
-fn refused(context: &ActivationContext, refusal: &Refusal, now: Timestamp) -> Draft {
-    Draft {
-        at: now,
-        site: context.device.site.clone(),
-        event: "activation.refused",
-        actor: Actor::Key(context.key.key),
-        object: Object::Laptop(context.device.id),
-        code: Some(refusal.code()),
-        detail: refusal_detail(refusal),
-    }
-}
-
-struct Spend {
-    challenge: wardkey_schemas::ids::ChallengeId,
-    draft: Draft,
-    now: Timestamp,
-}
-
-impl Work for Spend {
-    type Out = ();
-
-    async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
-        tx.consume_challenge(self.challenge, self.now).await?;
-        tx.audit(self.draft.clone());
-        Ok(())
-    }
-}
-
-/// The one transaction.
-struct Activate {
-    context: Arc<ActivationContext>,
-    session: NewSession,
-    /// For an extension: the renewal after which it was judged.
-    extends: Option<u32>,
-    /// A log to keep, with its replayed values.
-    log: Option<(Vec<u8>, Vec<wardkey_schemas::evidence::PcrValue>)>,
-    detail: serde_json::Value,
-    now: Timestamp,
-}
-
-impl Work for Activate {
-    type Out = Result<(), Refusal>;
-
-    async fn run(&mut self, tx: &mut Tx) -> Result<Self::Out, StoreError> {
-        let outcome = self.decide(tx).await?;
-        match &outcome {
-            Ok(()) => tx.audit(Draft {
-                at: self.now,
-                site: self.session.site.clone(),
-                event: if self.extends.is_some() {
-                    "session.extended"
-                } else {
-                    "session.started"
-                },
-                actor: Actor::Key(self.session.key),
-                object: Object::Laptop(self.session.device),
-                code: None,
-                detail: self.detail.clone(),
-            }),
-            Err(refusal) => tx.audit(refused(&self.context, refusal, self.now)),
-        }
-        Ok(outcome)
-    }
-}
-
-impl Activate {
-    async fn decide(&self, tx: &mut Tx) -> Result<Result<(), Refusal>, StoreError> {
-        let context = Arc::clone(&self.context);
-        let (device, key) = (&context.device, &context.key);
-        if !tx.consume_challenge(context.challenge.id, self.now).await? {
-            return Ok(Err(Refusal::new(
-                Code::NonceUsed,
-                "spent a moment ago",
-                "a fresh challenge",
-            )));
-        }
-        // More time for a running visit is claimed as a new one is: the gate gives it none while
-        // anything stands, and a stop that waits for the end of the call must not move that end.
-        let tpm = self.session.tpm;
-        if !tx
-            .claim_device_to_start(device.id, device.version, tpm, self.now)
-            .await?
-        {
-            return self.device_moved(tx).await.map(Err);
-        }
-        if !tx
-            .claim_key_to_start(key.key, key.version, self.now)
-            .await?
-        {
-            return self.key_moved(tx).await.map(Err);
-        }
-        // Whatever may still say no comes before what is changed for the visit.
-        let session = &self.session;
-        if tx
-            .key_runs_elsewhere(session.key, session.device, self.now)
-            .await?
-        {
-            let wanted = "a security key without a running visit";
-            return Ok(Err(Refusal::new(
-                Code::KeyInUseElsewhere,
-                "a visit on another laptop",
-                wanted,
-            )));
-        }
-        if self.extends.is_none()
-            && !context.challenge.room_is_new
-            && !tx.room_is_open(session.room, &session.site).await?
-        {
-            let wanted = "an open room of this site";
-            return Ok(Err(Refusal::new(
-                Code::RoomClosed,
-                "closed meanwhile",
-                wanted,
-            )));
-        }
-        if let Some((bytes, values)) = &self.log {
-            tx.insert_event_log(bytes, values, self.now).await?;
-        }
-        match self.extends {
-            None => self.begin(tx).await,
-            Some(seq) => {
-                let lapsed = tx.end_lapsed_sessions_with(session.key, self.now).await?;
-                self.record_lapsed(tx, &lapsed);
-                let extended = tx.extend_session(&self.session, seq, self.now).await?;
-                let refusal = || {
-                    Refusal::new(
-                        Code::SessionEnded,
-                        "ended or renewed meanwhile",
-                        "a running visit",
-                    )
-                };
-                Ok(extended.then_some(()).ok_or_else(refusal))
-            }
-        }
-    }
-
-    async fn begin(&self, tx: &mut Tx) -> Result<Result<(), Refusal>, StoreError> {
-        let session = &self.session;
-        let lapsed = tx
-            .end_lapsed_sessions(session.device, session.key, self.now)
-            .await?;
-        self.record_lapsed(tx, &lapsed);
-        if self.context.challenge.room_is_new {
-            tx.insert_room(session.room, &session.site, self.now)
-                .await?;
-        }
-        let begun = tx.insert_session(session, self.now).await?;
-        let refusal = || {
-            let wanted = "a security key without a running visit";
-            Refusal::new(Code::KeyInUseElsewhere, "a visit on another laptop", wanted)
-        };
-        Ok(begun.then_some(()).ok_or_else(refusal))
-    }
-
-    fn record_lapsed(&self, tx: &mut Tx, lapsed: &[EndedSession]) {
-        for ended in lapsed {
-            tx.audit(Draft {
-                at: self.now,
-                site: self.session.site.clone(),
-                event: "session.ended",
-                actor: Actor::Service,
-                object: Object::Laptop(ended.device),
-                code: None,
-                detail: serde_json::json!({ "session": ended.id, "reason": "lapsed" }),
-            });
-        }
-    }
-
-    /// Why the laptop's row was not there as it was judged.
-    async fn device_moved(&self, tx: &mut Tx) -> Result<Refusal, StoreError> {
-        let id = self.context.device.id;
-        let Some(device) = tx.device(id).await? else {
-            return Ok(Refusal::new(Code::DeviceUnknown, id, "an enrolled laptop"));
-        };
-        let holds = tx.holds_on(&Target::Laptop { device: id }).await?;
-        Ok(
-            match standing::require_device(&device, &holds, For::Starting) {
-                Err(refusal) => refusal,
-                Ok(()) => moved(),
-            },
-        )
-    }
-
-    /// Why the key's row was not there as it was judged.
-    async fn key_moved(&self, tx: &mut Tx) -> Result<Refusal, StoreError> {
-        let key = self.context.key.key;
-        let Some(found) = tx.key(&self.context.key.site, key).await? else {
-            return Ok(Refusal::new(
-                Code::KeyNotRecognised,
-                key,
-                "a registered security key",
-            ));
-        };
-        let holds = tx.holds_on(&Target::Key { key }).await?;
-        Ok(match standing::require_key(&found, &holds, For::Starting) {
-            Err(refusal) => refusal,
-            Ok(()) => moved(),
-        })
-    }
-}
-
-/// Something changed between judging and writing, and nothing stands in the way now: another
-/// challenge will do.
-fn moved() -> Refusal {
-    Refusal::new(
-        Code::Busy,
-        "a row that changed meanwhile",
-        "the row as it was judged",
-    )
 }

@@ -35,14 +35,16 @@ impl Guardian {
             if children.is_empty() {
                 return Ok(());
             }
-            for child in &children {
-                match kill_process(*child, Signal::KILL) {
-                    Ok(()) | Err(Errno::SRCH) => {}
-                    Err(error) => return Err(error.into()),
+            // One that cannot be ended keeps none of the others alive.
+            let mut kept = None;
+            for child in children {
+                match kill_process(child, Signal::KILL) {
+                    Ok(()) | Err(Errno::SRCH) => end_of(child)?,
+                    Err(error) => kept = Some(error),
                 }
             }
-            for child in children {
-                end_of(child)?;
+            if let Some(error) = kept {
+                return Err(error.into());
             }
         }
     }

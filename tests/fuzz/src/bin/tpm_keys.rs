@@ -23,8 +23,8 @@ fn samples() -> Vec<Vec<u8>> {
     ]
 }
 
-/// A key without *noDA*, the tenth attribute: its owner may be locked out by wrong tries, or not, and
-/// either is accepted.
+/// A key without *noDA*, bit 10 of its attributes: its owner may be locked out by wrong tries, or not,
+/// and either is accepted.
 fn whatever_wrong_tries_do(public: &[u8]) -> Vec<u8> {
     let mut public = public.to_vec();
     if let Some(attributes) = public.get_mut(6) {

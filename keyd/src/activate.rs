@@ -282,6 +282,7 @@ impl App {
             id: LeaseId::from_random(random::bytes()?),
             gate_nonce: challenge.gate_nonce,
             renew_nonce: random::nonce()?,
+            quoted: true,
         };
         let lease = leasing::lease(&visit, seq, fresh, &self.policy, now);
         let given = GivenLease {

@@ -48,6 +48,8 @@ pub struct Fresh {
     pub gate_nonce: Nonce,
     /// keyd's nonce for the next renewal.
     pub renew_nonce: Nonce,
+    /// Whether the request brought a quote over its nonces.
+    pub quoted: bool,
 }
 
 /// When a visit must end that begins now.
@@ -91,6 +93,7 @@ pub fn lease(visit: &Visit<'_>, seq: u32, fresh: Fresh, policy: &Policy, now: Ti
         staff_key: visit.staff_key,
         activation: visit.activation,
         reset_count: visit.reset_count,
+        quoted: fresh.quoted,
         run_for: policy.run_for,
         grace: policy.grace,
         hard_end_in: left.min(limits::HARD_END_MOST),
@@ -136,6 +139,7 @@ mod tests {
             id: LeaseId::from_bytes([1; 16]),
             gate_nonce: Nonce::new([1; 32]),
             renew_nonce: Nonce::new([2; 32]),
+            quoted: true,
         };
         lease(&visit, 0, fresh, &Policy::default(), now())
     }

@@ -147,6 +147,7 @@ impl App {
             id: LeaseId::from_random(random::bytes()?),
             gate_nonce: *judged.gate_nonce(),
             renew_nonce: random::nonce()?,
+            quoted: false,
         };
         let lease = leasing::lease(&visit, judged.seq(), fresh, &self.policy, now);
         let envelope = self.signers.lease(&lease)?;

@@ -56,6 +56,9 @@ pub struct Lease {
     pub activation: Sha256,
     /// The TPM's reset counter in the quote; another one ends the session.
     pub reset_count: u32,
+    /// Whether it was given on a fresh quote of the laptop's registers over this lease's nonces: at
+    /// an activation, and at a renewal that brought one.
+    pub quoted: bool,
     /// How long it runs, from the nonce.
     pub run_for: Seconds,
     /// How much longer a running call may go on when keyd cannot be reached.

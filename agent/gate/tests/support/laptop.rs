@@ -126,6 +126,7 @@ impl Laptop {
             staff_key,
             activation: Sha256::of(b"set when the activation is signed"),
             reset_count: 5,
+            quoted: true,
             run_for: Seconds::new(300),
             grace: Seconds::new(600),
             hard_end_in: Seconds::new(5400),

@@ -78,6 +78,7 @@ impl Case {
             staff_key,
             activation: Sha256::of(b"filled in when signed"),
             reset_count: 11,
+            quoted: true,
             run_for: Seconds::new(300),
             grace: Seconds::new(600),
             hard_end_in: Seconds::new(5400),

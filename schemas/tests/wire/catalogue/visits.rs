@@ -108,6 +108,7 @@ pub(super) fn lease() -> Lease {
         staff_key: Signer::Staff.thumbprint(),
         activation: Signer::Staff.seals(&activation()).sha256(),
         reset_count: 17,
+        quoted: true,
         run_for: Seconds::new(300),
         grace: Seconds::new(600),
         hard_end_in: Seconds::new(3600),

@@ -6,6 +6,7 @@ use crate::metadata::{Dependency, Kind, Metadata, Package};
 const SCHEMAS: &str = "wardkey-schemas";
 const VERIFIER: &str = "wardkey-verifier";
 const ISSUANCE: &str = "wardkey-issuance";
+const TLOG: &str = "wardkey-tlog";
 const EDGE: &str = "wardkey-edge";
 const TOLD: &str = "wardkey-told";
 const TOKEN: &str = "wardkey-token";
@@ -20,6 +21,8 @@ const CTL: &str = "wardkey-ctl";
 const ARROWS: &[(&str, &[&str])] = &[
     (SCHEMAS, &[]),
     (VERIFIER, &[SCHEMAS]),
+    // The record's tree and a witness's judgement: whoever doubts keyd computes with the same.
+    (TLOG, &[SCHEMAS]),
     (ISSUANCE, &[SCHEMAS]),
     // Words for whoever ran a program; no hands.
     (TOLD, &[SCHEMAS]),
@@ -28,15 +31,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     (GATE, &[SCHEMAS, VERIFIER]),
     // How programs listen and call; it decides nothing. The gate stays away from all networks.
     (EDGE, &[SCHEMAS]),
-    (AGENT, &[SCHEMAS, EDGE, VERIFIER, TOLD, TOKEN, TPM, GATE]),
+    (
+        AGENT,
+        &[SCHEMAS, EDGE, VERIFIER, TLOG, TOLD, TOKEN, TPM, GATE],
+    ),
     // keyd's service authority certifies keyd's own function keys; its name constraint keeps it from
     // ever making an identity of a laptop or a person.
-    (KEYD, &[SCHEMAS, EDGE, VERIFIER, TOLD, ISSUANCE]),
+    (KEYD, &[SCHEMAS, EDGE, VERIFIER, TLOG, TOLD, ISSUANCE]),
     // The first keys of a site are enrolled at its authority, in person: it holds the token itself.
     (CA, &[SCHEMAS, EDGE, VERIFIER, TOLD, ISSUANCE, TOKEN]),
     // The operators' command line signs nothing before it has verified the bundle, the certificate
     // on the security key, and what an enrolment brought back.
-    (CTL, &[SCHEMAS, EDGE, VERIFIER, TOLD, TOKEN]),
+    (CTL, &[SCHEMAS, EDGE, VERIFIER, TLOG, TOLD, TOKEN]),
     ("xtask", &[]),
 ];
 
@@ -58,6 +64,7 @@ const PURE: &[(&str, &[&str])] = &[
             "zeroize",
         ],
     ),
+    (TLOG, &[SCHEMAS, "aws-lc-rs", "base64", "thiserror"]),
     (
         ISSUANCE,
         &[

@@ -9,7 +9,7 @@ use crate::failure::{Failure, Result};
 use crate::workspace::Workspace;
 
 /// Folders with the product's text of pure crates.
-const PURE: &[&str] = &["keyd/verifier/src", "ca/issuance/src"];
+const PURE: &[&str] = &["keyd/verifier/src", "keyd/tlog/src", "ca/issuance/src"];
 
 /// Modules of `std` that reach outside.
 const STD: &[&str] = &["env", "fs", "net", "os", "process", "thread"];

@@ -35,7 +35,8 @@ pub const RENEWAL_PAUSE: u64 = 15_000;
 /// challenge no longer than an ordinary lease runs, so that the gate still takes what it brings.
 pub const EXTENSION_SAID: Seconds = Seconds::new(180);
 
-/// How often a laptop without a link asks whether there are orders.
+/// How often a laptop without a link asks whether there are orders, until keyd has said what its
+/// site's policy wants.
 pub const POLL_EVERY: u64 = 20_000;
 
 /// How often one with a link asks all the same: for its state, and a newer bundle.

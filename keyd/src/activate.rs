@@ -91,7 +91,7 @@ impl App {
             Purpose::Activate => None,
             Purpose::Extend { session } => Some(self.running(session, &context).await?),
         };
-        let (session, lease) = self.plan(&context, &judged, running.as_ref(), now)?;
+        let (session, lease) = self.plan(&context, &judged, running.as_ref(), now).await?;
         let envelope = session.lease.text.clone();
         let log = match (judged.replayed(), sent_log) {
             (Some(replayed), Some(bytes)) => Some((bytes.as_slice().to_vec(), replayed.values())),
@@ -237,7 +237,7 @@ impl App {
     }
 
     /// The visit as it will be written, and its lease.
-    fn plan(
+    async fn plan(
         &self,
         context: &ActivationContext,
         judged: &AppraisedActivation,
@@ -245,10 +245,11 @@ impl App {
         now: Timestamp,
     ) -> Result<(NewSession, Lease), Failure> {
         let (challenge, device) = (&context.challenge, &context.device);
+        let policy = self.policy_for(device).await?;
         let (id, seq, hard_end) = match running {
             None => {
                 let id = SessionId::from_random(random::bytes()?);
-                (id, 0, leasing::first_hard_end(&self.policy, now))
+                (id, 0, leasing::first_hard_end(&policy, now))
             }
             Some(running) => {
                 if judged.clock().reset_count != running.anchor.reset_count {
@@ -259,7 +260,7 @@ impl App {
                     )
                     .into());
                 }
-                let end = leasing::extended_hard_end(&self.policy, running.hard_end, now);
+                let end = leasing::extended_hard_end(&policy, running.hard_end, now);
                 (running.id, running.seq.saturating_add(1), end)
             }
         };
@@ -284,7 +285,7 @@ impl App {
             renew_nonce: random::nonce()?,
             quoted: true,
         };
-        let lease = leasing::lease(&visit, seq, fresh, &self.policy, now);
+        let lease = leasing::lease(&visit, seq, fresh, &policy, now);
         let given = GivenLease {
             text: self.signers.lease(&lease)?.as_str().to_owned(),
             renew_nonce: fresh.renew_nonce,

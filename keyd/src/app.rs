@@ -9,6 +9,7 @@ use wardkey_schemas::time::Timestamp;
 
 use crate::clock;
 use crate::link::hub::Hub;
+use crate::policies::Policies;
 use crate::policy::Policy;
 use crate::signers::Signers;
 use crate::store::{Lane, Store, StoreError, Tx, Work};
@@ -19,8 +20,9 @@ use crate::trust::{Sources, Trust, TrustError};
 pub struct App {
     /// The database.
     pub store: Store,
-    /// How long things last.
+    /// The installation's policy; a site's own may be stricter ([`App::policy_at`]).
     pub policy: Policy,
+    pub(crate) policies: Policies,
     /// keyd's function keys.
     pub signers: Signers,
     /// The laptops linked to this node.
@@ -44,6 +46,7 @@ impl App {
         Self {
             store,
             policy,
+            policies: Policies::default(),
             signers,
             hub: Hub::default(),
             trust,

@@ -62,7 +62,7 @@ pub const fn may_act(role: Role, act: &Act) -> May {
 /// Whether a role may ask a question about its own site.
 pub const fn may_ask(role: Role, question: &Question) -> bool {
     match question {
-        Question::Laptops => true,
+        Question::Laptops | Question::Policy => true,
         Question::Keys | Question::Sessions | Question::Orders { .. } => match role {
             Role::Lead | Role::SecurityOfficer | Role::Auditor => true,
             Role::Staff => false,

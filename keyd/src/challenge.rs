@@ -62,7 +62,7 @@ impl App {
             .choose_room(device, request.purpose, request.room)
             .await?;
         let nonce = random::nonce()?;
-        let waits = self.policy.nonce_waits;
+        let waits = self.policy_for(device).await?.nonce_waits;
         let stored = StoredChallenge {
             id: ChallengeId::from_random(random::bytes()?),
             nonce: nonce.sha256(),

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use wardkey_schemas::bytes::Sha256;
 
-use crate::policy::{Policy, RawPolicy};
+use wardkey_schemas::policy::PartialPolicy;
+
+use crate::policy::{self, Policy};
 use crate::store::DatabaseUrl;
 
 /// Where keyd listens.
@@ -45,7 +47,7 @@ struct RawConfig {
     #[serde(default)]
     database: RawDatabase,
     #[serde(default)]
-    policy: RawPolicy,
+    policy: PartialPolicy,
 }
 
 #[derive(Deserialize)]
@@ -138,7 +140,9 @@ impl Config {
             .url(base, &state)
             .map_err(|line| wrong.push(line))
             .ok();
-        let policy = raw.policy.check().map_err(|lines| wrong.extend(lines)).ok();
+        let policy = policy::of_settings(&raw.policy)
+            .map_err(|lines| wrong.extend(lines))
+            .ok();
         match (root, database, policy) {
             (Some(root), Some(database), Some(policy)) if wrong.is_empty() => Ok(Self {
                 state,
@@ -203,7 +207,8 @@ pub fn template(root: &Sha256) -> String {
          # nonce_waits = 120      # seconds that a challenge waits (30 to 300)\n\
          # approval_waits = 1800  # seconds that a request waits for a second person\n\
          # confirm_by_another_person = false\n\
-         # heartbeat_every = 15   # seconds between proofs that a link is alive (1 to 60)\n",
+         # heartbeat_every = 15   # seconds between proofs that a link is alive (1 to 60)\n\
+         # poll_every = 20        # seconds between questions of a laptop without a link (10 to 120)\n",
         root.to_hex()
     )
 }

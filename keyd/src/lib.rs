@@ -38,6 +38,7 @@ pub mod keys;
 pub mod leasing;
 pub mod link;
 mod people;
+pub(crate) mod policies;
 pub mod policy;
 pub mod random;
 pub mod receipt;

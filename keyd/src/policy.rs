@@ -1,153 +1,104 @@
-//! How long things last and who must agree: each parameter within its limits
+//! Which policy is in force: the installation's, and a site's own, which may only be stricter
 //! (`docs/operations/settings.md`).
+//!
+//! For every parameter less is stricter, and a *yes* is stricter than a *no*. What is in force at a
+//! site is the stricter of both, parameter by parameter, so that an installation that becomes
+//! stricter never waits for its sites.
 
-use serde::Deserialize;
-use wardkey_schemas::time::Seconds;
+use wardkey_schemas::policy::PartialPolicy;
+pub use wardkey_schemas::policy::Policy;
 
-/// The parameters.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Policy {
-    /// How long a lease runs.
-    pub run_for: Seconds,
-    /// How often a laptop renews.
-    pub renew_every: Seconds,
-    /// How much longer a running call may go on when keyd cannot be reached.
-    pub grace: Seconds,
-    /// The absolute end of a visit without the key.
-    pub session_most: Seconds,
-    /// What an extension adds.
-    pub extend_by: Seconds,
-    /// How long a challenge or nonce waits.
-    pub nonce_waits: Seconds,
-    /// How long a request waits for a second person.
-    pub approval_waits: Seconds,
-    /// Whether an enrolment must be confirmed by another person than the one who enrolled.
-    pub confirm_by_another_person: bool,
-    /// How often keyd proves a link alive.
-    pub heartbeat_every: Seconds,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            run_for: Seconds::new(300),
-            renew_every: Seconds::new(60),
-            grace: Seconds::new(600),
-            session_most: Seconds::new(5400),
-            extend_by: Seconds::new(1800),
-            nonce_waits: Seconds::new(120),
-            approval_waits: Seconds::new(1800),
-            confirm_by_another_person: false,
-            heartbeat_every: Seconds::new(15),
-        }
+/// The installation's policy as it is written in the settings; what is missing has its default.
+///
+/// # Errors
+///
+/// One sentence for each parameter that is outside its limits.
+pub(crate) fn of_settings(written: &PartialPolicy) -> Result<Policy, Vec<String>> {
+    let policy = written.or(&Policy::default());
+    let wrong = policy.outside_limits();
+    if wrong.is_empty() {
+        Ok(policy)
+    } else {
+        Err(wrong)
     }
 }
 
-/// The parameters as they are written; what is missing has its default.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawPolicy {
-    run_for: Option<u32>,
-    renew_every: Option<u32>,
-    grace: Option<u32>,
-    session_most: Option<u32>,
-    extend_by: Option<u32>,
-    nonce_waits: Option<u32>,
-    approval_waits: Option<u32>,
-    confirm_by_another_person: Option<bool>,
-    heartbeat_every: Option<u32>,
+/// The stricter of two policies, parameter by parameter.
+#[must_use]
+pub fn strictest(one: &Policy, other: &Policy) -> Policy {
+    let mut joined = one.join_lengths(other, Ord::min);
+    joined.confirm_by_another_person |= other.confirm_by_another_person;
+    joined.renew_every = joined.renew_every.min(joined.renew_at_most());
+    joined
 }
 
-impl RawPolicy {
-    /// The parameters, and one sentence for each that is outside its limits.
-    pub(crate) fn check(&self) -> Result<Policy, Vec<String>> {
-        let default = Policy::default();
-        let mut wrong = Vec::new();
-        let mut seconds = |name, found: Option<u32>, default: Seconds, least, most| {
-            let value = found.unwrap_or_else(|| default.number());
-            if value < least || value > most {
-                wrong.push(format!(
-                    "policy.{name} is {value}; it must be {least} to {most} seconds"
-                ));
-            }
-            Seconds::new(value)
-        };
-        let policy = Policy {
-            run_for: seconds("run_for", self.run_for, default.run_for, 60, 900),
-            renew_every: seconds(
-                "renew_every",
-                self.renew_every,
-                default.renew_every,
-                20,
-                300,
-            ),
-            grace: seconds("grace", self.grace, default.grace, 0, 1800),
-            session_most: seconds(
-                "session_most",
-                self.session_most,
-                default.session_most,
-                600,
-                14_400,
-            ),
-            extend_by: seconds("extend_by", self.extend_by, default.extend_by, 300, 3600),
-            nonce_waits: seconds(
-                "nonce_waits",
-                self.nonce_waits,
-                default.nonce_waits,
-                30,
-                300,
-            ),
-            approval_waits: seconds(
-                "approval_waits",
-                self.approval_waits,
-                default.approval_waits,
-                60,
-                86_400,
-            ),
-            confirm_by_another_person: self.confirm_by_another_person.unwrap_or(false),
-            heartbeat_every: seconds(
-                "heartbeat_every",
-                self.heartbeat_every,
-                default.heartbeat_every,
-                1,
-                60,
-            ),
-        };
-        if policy.renew_every.number() > policy.run_for.number() / 3 {
-            wrong.push(format!(
-                "policy.renew_every is {}; it must be at most a third of policy.run_for ({}), so \
-                 that two renewals may be lost",
-                policy.renew_every.number(),
-                policy.run_for.number()
-            ));
-        }
-        if wrong.is_empty() {
-            Ok(policy)
-        } else {
-            Err(wrong)
-        }
+/// The parameters in which `policy` is looser than `floor`.
+pub fn looser_than(policy: &Policy, floor: &Policy) -> Vec<&'static str> {
+    let mut looser: Vec<&'static str> = policy
+        .lengths()
+        .zip(floor.lengths())
+        .filter(|((_, value), (_, most))| value > most)
+        .map(|((name, _), _)| name)
+        .collect();
+    if floor.confirm_by_another_person && !policy.confirm_by_another_person {
+        looser.push("confirm_by_another_person");
     }
+    looser
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use wardkey_schemas::time::Seconds;
+
     use super::*;
 
-    #[test]
-    fn the_defaults_are_within_the_limits() {
-        assert_eq!(RawPolicy::default().check(), Ok(Policy::default()));
+    fn any_policy() -> impl Strategy<Value = Policy> {
+        let lengths = Policy::LIMITS
+            .iter()
+            .map(|limits| limits.least.number()..=limits.most.number())
+            .collect::<Vec<_>>();
+        (lengths, any::<bool>()).prop_map(|(lengths, another)| {
+            let mut policy = Policy {
+                confirm_by_another_person: another,
+                ..Policy::default()
+            };
+            let mut lengths = lengths.into_iter().map(Seconds::new);
+            let next = std::cell::RefCell::new(&mut lengths);
+            policy = policy.join_lengths(&policy, |value, _| {
+                next.borrow_mut().next().unwrap_or(value)
+            });
+            policy.renew_every = policy.renew_every.min(policy.renew_at_most());
+            policy
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_strictest_of_two_is_looser_than_neither(one in any_policy(), other in any_policy()) {
+            let joined = strictest(&one, &other);
+            prop_assert_eq!(looser_than(&joined, &one), Vec::<&str>::new());
+            prop_assert_eq!(looser_than(&joined, &other), Vec::<&str>::new());
+            prop_assert_eq!(joined.outside_limits(), Vec::<String>::new());
+            prop_assert_eq!(joined, strictest(&other, &one));
+            prop_assert_eq!(joined, strictest(&joined, &one));
+        }
     }
 
     #[test]
-    fn every_parameter_outside_its_limits_is_named() {
-        let raw = RawPolicy {
-            run_for: Some(59),
-            grace: Some(1801),
-            heartbeat_every: Some(0),
-            ..RawPolicy::default()
+    fn a_looser_parameter_is_named() {
+        let floor = Policy {
+            confirm_by_another_person: true,
+            ..Policy::default()
         };
-        let wrong = raw.check().unwrap_err();
-        assert_eq!(wrong.len(), 4, "{wrong:?}");
-        assert!(wrong.iter().any(|line| line.contains("policy.run_for")));
+        let looser = Policy {
+            grace: Seconds::new(601),
+            ..Policy::default()
+        };
+        assert_eq!(
+            looser_than(&looser, &floor),
+            ["grace", "confirm_by_another_person"]
+        );
+        assert_eq!(looser_than(&floor, &Policy::default()), Vec::<&str>::new());
     }
 }

@@ -89,7 +89,7 @@ impl App {
             return Jws::parse(session.lease.clone()).map_err(Failure::fault);
         }
         let judged = judge(session, opened, now)?;
-        let (lease, given) = self.next_lease(session, &judged, now)?;
+        let (lease, given) = self.next_lease(session, &judged, now).await?;
         let work = Renew {
             session: session.clone(),
             given,
@@ -121,7 +121,7 @@ impl App {
         })
     }
 
-    fn next_lease(
+    async fn next_lease(
         &self,
         session: &Session,
         judged: &AppraisedRenewal,
@@ -149,7 +149,8 @@ impl App {
             renew_nonce: random::nonce()?,
             quoted: false,
         };
-        let lease = leasing::lease(&visit, judged.seq(), fresh, &self.policy, now);
+        let policy = self.policy_for(device).await?;
+        let lease = leasing::lease(&visit, judged.seq(), fresh, &policy, now);
         let envelope = self.signers.lease(&lease)?;
         let given = GivenLease {
             text: envelope.as_str().to_owned(),

@@ -106,6 +106,7 @@ impl App {
             holds,
             orders: self.orders_for(device.id).await?,
             bundle: self.trust().bundle.version(),
+            poll_every: self.policy_for(device).await?.poll_every,
             server_time: now,
         };
         let answer = self.signers.answer(&status)?;

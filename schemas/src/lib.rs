@@ -38,6 +38,7 @@ pub mod names;
 pub mod oid;
 pub mod order;
 pub mod phrase;
+pub mod policy;
 pub mod problem;
 pub mod query;
 pub mod refusal;

@@ -14,6 +14,7 @@ use crate::key::Thumbprint;
 use crate::limits;
 use crate::names::{AssetTag, DisplayName, Firmware, SiteCode, TokenSerial};
 use crate::order::Hold;
+use crate::policy::{Policy, PolicyVersion};
 use crate::role::Role;
 use crate::status::ObjectState;
 use crate::time::{Seconds, Timestamp};
@@ -41,6 +42,8 @@ pub enum Question {
         /// Only entries before this one; absent for the newest.
         before: Option<u64>,
     },
+    /// The site's policy.
+    Policy,
 }
 
 impl Question {
@@ -52,6 +55,7 @@ impl Question {
             Self::Sessions => "sessions",
             Self::Orders { .. } => "orders",
             Self::Record { .. } => "record",
+            Self::Policy => "policy",
         }
     }
 }
@@ -199,6 +203,22 @@ pub struct RecordRow {
     pub previous: Sha256,
 }
 
+/// How long things last at the site.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyRow {
+    /// The version of the site's own policy; 0 if it has none.
+    pub version: PolicyVersion,
+    /// The site's own policy.
+    pub own: Option<Policy>,
+    /// Since when.
+    pub set_at: Option<Timestamp>,
+    /// The installation's policy.
+    pub installation: Policy,
+    /// What is in force: the stricter of both, parameter by parameter.
+    pub in_force: Policy,
+}
+
 /// The answer to a question.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -213,4 +233,6 @@ pub enum Answer {
     Orders(Vec<OrderRow>),
     /// The record.
     Record(Vec<RecordRow>),
+    /// The policy.
+    Policy(PolicyRow),
 }

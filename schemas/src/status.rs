@@ -9,7 +9,7 @@ use crate::ids::{DeviceId, Generation, OrderSeq};
 use crate::jws::{Jws, Message};
 use crate::limits;
 use crate::order::{Hold, Order};
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
 
 /// Where an object stands; it moves only along drawn arrows.
 ///
@@ -94,6 +94,8 @@ pub struct Status {
     pub orders: Vec<Jws<Order>>,
     /// The newest trust bundle.
     pub bundle: BundleVersion,
+    /// How often to ask while there is no link, by the site's policy.
+    pub poll_every: Seconds,
     /// keyd's clock.
     pub server_time: Timestamp,
 }

@@ -4,17 +4,40 @@ use wardkey_gate::boottime::Boottime;
 use wardkey_schemas::Refusal;
 use wardkey_schemas::bytes::Nonce;
 use wardkey_schemas::jws::Jws;
+use wardkey_schemas::policy::Policy;
 use wardkey_schemas::refusal::Verdict;
 use wardkey_schemas::status::{ObjectState, Status, StatusRequest};
+use wardkey_schemas::time::Seconds;
 
 use super::{Question, Reply, Session, Ticket, Turn};
 use crate::limits;
 
 /// When to ask next, and what was asked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Polling {
     at: Boottime,
     asked: Option<(Ticket, Nonce)>,
+    /// How often without a link, in milliseconds: as keyd said last.
+    every: u64,
+}
+
+impl Default for Polling {
+    fn default() -> Self {
+        Self {
+            at: Boottime::default(),
+            asked: None,
+            every: limits::POLL_EVERY,
+        }
+    }
+}
+
+/// What keyd says counts within the limits of every policy: a laptop without a link goes on asking.
+fn within_limits(every: Seconds) -> u64 {
+    let limits = Policy::LIMITS
+        .iter()
+        .find(|limits| limits.name == "poll_every");
+    let every = limits.map_or(every, |limits| every.clamp(limits.least, limits.most));
+    u64::from(every.number()).saturating_mul(1_000)
 }
 
 impl Polling {
@@ -64,7 +87,7 @@ impl Session {
         let length = if self.link.is_alive() && is_in_use {
             limits::POLL_LINKED
         } else {
-            limits::POLL_EVERY
+            self.polling.every
         };
         self.polling.at = turn.later(length, 10);
     }
@@ -88,7 +111,7 @@ impl Session {
         };
         if let Err(refusal) = heard {
             tracing::warn!(refusal.code = %refusal.code(), %refusal, "The poll was not answered");
-            self.polling.later(turn.later(limits::POLL_EVERY, 10));
+            self.polling.later(turn.later(self.polling.every, 10));
         }
     }
 
@@ -99,6 +122,7 @@ impl Session {
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
         let status = self.believe(status, nonce, turn)?.into_inner();
+        self.polling.every = within_limits(status.poll_every);
         if self.standing.as_ref().map(|(state, _)| *state) != Some(status.state) {
             tracing::info!(state = %status.state, holds = status.holds.len(), "How we stand");
         }

@@ -89,6 +89,7 @@ impl Keyd {
                     holds: self.holds.clone(),
                     orders: self.unacknowledged(),
                     bundle: wardkey_schemas::bundle::BundleVersion::new(1),
+                    poll_every: Seconds::new(20),
                     server_time: now(),
                 },
             )),

@@ -8,8 +8,8 @@ use wardkey_told::LEGEND;
 
 pub use self::options::Options;
 pub use self::verbs::{
-    Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, KeyCommand, Log, Orders, Reason, Resume,
-    Revoke, Stop,
+    Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, KeyCommand, Log, Orders, PolicyCommand, Reason,
+    Resume, Revoke, Stop,
 };
 
 const ABOUT: &str = "See the laptops and security keys of your site, stop them, and let them work \
@@ -69,6 +69,9 @@ pub enum Command {
     Orders(Orders),
     /// Show the record of what happened, newest first
     Log(Log),
+    /// Show how long things last at the site, and who must agree
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Stop a laptop or a security key
     Stop(Stop),
     /// Let a laptop or a security key work again

@@ -13,7 +13,7 @@ use wardkey_schemas::action::ActionAnswer;
 use wardkey_schemas::names::Note;
 use wardkey_told::Exit;
 
-use crate::cli::{Cli, Command, Confirm, KeyCommand};
+use crate::cli::{Cli, Command, Confirm, KeyCommand, PolicyCommand};
 use crate::desk::{Chosen, Desk};
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -38,6 +38,7 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Sessions => lists::sessions(desk).await,
         Command::Orders(orders) => lists::orders(desk, &orders).await,
         Command::Log(log) => lists::log(desk, &log).await,
+        Command::Policy(PolicyCommand::Show) => lists::policy(desk).await,
         Command::Stop(stop) => stopping::stop(desk, stop).await,
         Command::Resume(resume) => resuming::resume(desk, resume).await,
         Command::Revoke(revoke) => stopping::revoke(desk, revoke).await,

@@ -3,4 +3,5 @@
 pub mod lists;
 pub mod orders;
 pub mod outcome;
+pub mod policy;
 pub mod record;

@@ -25,8 +25,8 @@ impl App {
         asset: AssetTag,
         phrase: Phrase,
     ) -> Result<(Outcome, Committed), Failure> {
-        let permitted = permitted.clone();
-        let another = self.policy.confirm_by_another_person;
+        let policy = self.policy_at(&permitted.site).await?;
+        let (permitted, another) = (permitted.clone(), policy.confirm_by_another_person);
         let work = ConfirmLaptop {
             permitted,
             device,
@@ -43,8 +43,8 @@ impl App {
         key: Thumbprint,
         phrase: Phrase,
     ) -> Result<(Outcome, Committed), Failure> {
-        let permitted = permitted.clone();
-        let another = self.policy.confirm_by_another_person;
+        let policy = self.policy_at(&permitted.site).await?;
+        let (permitted, another) = (permitted.clone(), policy.confirm_by_another_person);
         let work = ConfirmKey {
             permitted,
             key,

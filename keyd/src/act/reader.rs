@@ -122,6 +122,7 @@ impl App {
             Question::Record { before } => {
                 Answer::Record(self.store.record(site, before, most).await?)
             }
+            Question::Policy => Answer::Policy(self.policy_row(site).await?),
         })
     }
 

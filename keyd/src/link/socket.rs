@@ -10,6 +10,7 @@ use wardkey_schemas::ids::{DeviceId, OrderSeq};
 use wardkey_schemas::jws::Jws;
 use wardkey_schemas::link::{Frame as Said, Heartbeat, LinkChallenge, LinkHello};
 use wardkey_schemas::order::Order;
+use wardkey_schemas::time::Seconds;
 use wardkey_schemas::{Code, Refusal, limits};
 
 use super::hub::{Link, Outgoing};
@@ -87,6 +88,7 @@ struct Hello {
     device: DeviceId,
     link_nonce: Nonce,
     last_order: OrderSeq,
+    heartbeat_every: Seconds,
 }
 
 async fn handshake(app: &App, socket: &mut WebSocket) -> Result<Hello, Ended> {
@@ -129,7 +131,9 @@ async fn handshake(app: &App, socket: &mut WebSocket) -> Result<Hello, Ended> {
         let refusal = Refusal::new(Code::ContextDevice, hello.device, device.id);
         return Err(Ended::Refused(refusal));
     }
+    let policy = app.policy_for(&device).await.map_err(Ended::fault)?;
     Ok(Hello {
+        heartbeat_every: policy.heartbeat_every,
         device: device.id,
         link_nonce: hello.link_nonce,
         last_order: hello.last_order,
@@ -156,7 +160,7 @@ impl Open<'_> {
         // by its poll.
         let mut outgoing = Outgoing::after(self.hello.last_order);
         let mut beat = 0_u64;
-        let mut beats = interval(self.app.policy.heartbeat_every.duration());
+        let mut beats = interval(self.hello.heartbeat_every.duration());
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first look comes before the first heartbeat.
         self.look(&mut outgoing).await?;
@@ -242,7 +246,7 @@ impl Open<'_> {
             link_nonce: self.hello.link_nonce,
             beat,
             last_order: outgoing.sent(),
-            next_within: self.app.policy.heartbeat_every,
+            next_within: self.hello.heartbeat_every,
             server_time: clock::now(),
         };
         let heartbeat = self.app.signers.answer(&heartbeat).map_err(Ended::fault)?;

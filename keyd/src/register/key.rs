@@ -94,7 +94,7 @@ impl App {
             }
         };
         let nonce = random::nonce()?;
-        let waits = self.policy.nonce_waits;
+        let waits = self.policy_at(&site.site).await?.nonce_waits;
         let registration = Registration {
             id: RegistrationId::from_random(random::bytes()?),
             site: site.site.clone(),

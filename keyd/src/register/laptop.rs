@@ -55,7 +55,7 @@ impl App {
         let randomness = Randomness::new(random::bytes()?);
         let credential = make_credential(hello.ek(), hello.ak().name(), &secret, &randomness)
             .map_err(Failure::fault)?;
-        let waits = self.policy.nonce_waits;
+        let waits = self.policy_at(&site.site).await?.nonce_waits;
         let registration = Registration {
             id: RegistrationId::from_random(random::bytes()?),
             site: site.site.clone(),

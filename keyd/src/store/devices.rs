@@ -6,6 +6,7 @@ use wardkey_schemas::ids::{DeviceId, Generation, OrderSeq, PersonId, SessionId};
 use wardkey_schemas::key::{PublicKey, Thumbprint};
 use wardkey_schemas::names::{AssetTag, SiteCode};
 use wardkey_schemas::phrase::Phrase;
+use wardkey_schemas::policy::PolicyVersion;
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Timestamp;
 use wardkey_verifier::tpm::{ClockInfo, Name, QualifiedName};
@@ -88,6 +89,8 @@ pub struct Device {
     pub phrase: Phrase,
     /// Who enrolled it.
     pub lead: PersonId,
+    /// The version of its site's policy.
+    pub policy: PolicyVersion,
 }
 
 /// The columns of [`DeviceRow`], for any statement with `device d` in it.
@@ -101,7 +104,8 @@ macro_rules! device_columns {
          d.device_key_thumbprint as d_device_key_thumbprint, d.baseline as d_baseline, \
          d.firmware_version as d_firmware_version, d.tpm_reset_count as d_tpm_reset_count, \
          d.tpm_restart_count as d_tpm_restart_count, d.tpm_clock as d_tpm_clock, \
-         d.phrase as d_phrase, d.lead_person as d_lead_person"
+         d.phrase as d_phrase, d.lead_person as d_lead_person, \
+         (select s.policy_version from site s where s.site = d.site) as d_policy"
     };
 }
 pub(super) use device_columns;
@@ -133,6 +137,7 @@ pub(super) struct DeviceRow {
     d_tpm_clock: i64,
     d_phrase: String,
     d_lead_person: Vec<u8>,
+    d_policy: i64,
 }
 
 impl TryFrom<DeviceRow> for Device {
@@ -165,6 +170,7 @@ impl TryFrom<DeviceRow> for Device {
             },
             phrase: column("phrase").text(&row.d_phrase)?,
             lead: column("lead_person").fixed(&row.d_lead_person)?,
+            policy: PolicyVersion::new(Column("site", "policy_version").number(row.d_policy)?),
         })
     }
 }

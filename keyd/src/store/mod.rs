@@ -24,6 +24,7 @@ pub mod holds;
 pub mod keys;
 pub mod logs;
 pub mod orders;
+pub mod policies;
 pub mod readers;
 pub mod registrations;
 pub mod rows;

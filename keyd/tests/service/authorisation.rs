@@ -130,7 +130,7 @@ const fn elsewhere(act: &Act) -> Option<Code> {
 /// What a role may ask about its own site.
 const fn may_ask(role: Role, question: &Question) -> bool {
     match question {
-        Question::Laptops => true,
+        Question::Laptops | Question::Policy => true,
         Question::Keys | Question::Sessions | Question::Orders { .. } => {
             matches!(role, Role::Lead | Role::SecurityOfficer | Role::Auditor)
         }
@@ -192,6 +192,7 @@ pub(crate) async fn every_role_asks_exactly_what_the_table_says_and_about_its_ow
                     device: own.laptop.device,
                 },
                 Question::Record { before: None },
+                Question::Policy,
             ] {
                 let answer = fleet.ask(&reader, question.clone()).await;
                 if !may_ask(role, &question) {

@@ -19,12 +19,14 @@ const OPTIONAL: &[&str] = &[
     "event_log",
     "last_seen",
     "last_used",
+    "own",
     "previous",
     "received_at",
     "request",
     "result",
     "sent_at",
     "session",
+    "set_at",
 ];
 
 /// All places in a value, as JSON pointers (RFC 6901); names of ours need no escapes.

@@ -220,6 +220,13 @@ pub struct ConfirmKey {
     pub phrase: Phrase,
 }
 
+/// What is done with the site's policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Show the site's policy beside the installation's, and what is in force
+    Show,
+}
+
 /// What is done with security keys.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {

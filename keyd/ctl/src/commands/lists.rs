@@ -9,7 +9,7 @@ use crate::cli::{Log, Orders};
 use crate::clock;
 use crate::desk::Desk;
 use crate::failure::Failure;
-use crate::show::{lists, orders as shown, record};
+use crate::show::{lists, orders as shown, policy, record};
 
 /// `wardkey devices`
 pub(super) async fn devices(desk: &mut Desk) -> Result<Exit, Failure> {
@@ -72,6 +72,15 @@ pub(super) async fn log(desk: &mut Desk, log: &Log) -> Result<Exit, Failure> {
     };
     let text = record::record(&rows, &names, &desk.times);
     let json = serde_json::json!({ "answer_is_signed": false, "record": rows });
+    desk.output.data(&text, &json)?;
+    Ok(Exit::Done)
+}
+
+/// `wardkey policy show`
+pub(super) async fn policy(desk: &mut Desk) -> Result<Exit, Failure> {
+    let row = desk.policy().await?;
+    let text = policy::policy(&row, &desk.times);
+    let json = serde_json::json!({ "answer_is_signed": false, "policy": row });
     desk.output.data(&text, &json)?;
     Ok(Exit::Done)
 }

@@ -4,7 +4,8 @@ use wardkey_schemas::action::{Act, Outcome};
 use wardkey_schemas::ids::DeviceId;
 use wardkey_schemas::jws::Sealed;
 use wardkey_schemas::query::{
-    Answer, KeyRow, LaptopRow, OrderRow, Question, READER_LASTS_MOST, RecordRow, SessionRow,
+    Answer, KeyRow, LaptopRow, OrderRow, PolicyRow, Question, READER_LASTS_MOST, RecordRow,
+    SessionRow,
 };
 use wardkey_schemas::{Code, Refusal};
 use wardkey_token::message::MessageError;
@@ -90,6 +91,19 @@ impl Desk {
         let answer = self.ask(Question::Record { before }).await?;
         if let Answer::Record(rows) = answer {
             return Ok(rows);
+        }
+        Err(another_answer())
+    }
+
+    /// The site's policy.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub async fn policy(&mut self) -> Result<PolicyRow, Failure> {
+        let answer = self.ask(Question::Policy).await?;
+        if let Answer::Policy(row) = answer {
+            return Ok(row);
         }
         Err(another_answer())
     }

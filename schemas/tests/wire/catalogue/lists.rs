@@ -2,11 +2,13 @@
 
 use wardkey_schemas::ids::{Generation, OrderSeq};
 use wardkey_schemas::names::{Firmware, TokenSerial};
+use wardkey_schemas::policy::{Policy, PolicyVersion};
 use wardkey_schemas::query::{
-    Answer, KeyRow, LaptopRow, OrderRow, Query, Question, RecordRow, SessionRow,
+    Answer, KeyRow, LaptopRow, OrderRow, PolicyRow, Query, Question, RecordRow, SessionRow,
 };
 use wardkey_schemas::role::Role;
 use wardkey_schemas::status::ObjectState;
+use wardkey_schemas::time::Seconds;
 
 use super::things::{asset, at, device, digest, order_id, person, reader_id, room, session, site};
 use super::{Cases, Signer, orders};
@@ -25,6 +27,7 @@ pub(super) fn queries() -> Cases<Query> {
         ("orders", query(Question::Orders { device: device() })),
         ("record", record(None)),
         ("older-record", record(Some(4_711))),
+        ("policy", query(Question::Policy)),
     ]
 }
 
@@ -91,11 +94,23 @@ pub(super) fn answers() -> Cases<Answer> {
         leaf: digest("the entry"),
         previous: digest("the entry before"),
     };
+    let strict = Policy {
+        grace: Seconds::ZERO,
+        ..Policy::default()
+    };
+    let policy = PolicyRow {
+        version: PolicyVersion::new(2),
+        own: Some(strict),
+        set_at: Some(at(0)),
+        installation: Policy::default(),
+        in_force: strict,
+    };
     vec![
         ("laptops", Answer::Laptops(vec![laptop])),
         ("keys", Answer::Keys(vec![key])),
         ("sessions", Answer::Sessions(vec![visit])),
         ("orders", Answer::Orders(vec![order])),
         ("record", Answer::Record(vec![entry])),
+        ("policy", Answer::Policy(policy)),
     ]
 }

@@ -127,6 +127,7 @@ pub(super) fn status() -> Status {
         holds: vec![hold()],
         orders: vec![Signer::Order.seals(&stop())],
         bundle: BundleVersion::new(2),
+        poll_every: Seconds::new(20),
         server_time: at(0),
     }
 }

@@ -33,10 +33,19 @@ impl For {
 ///
 /// `DEVICE_REVOKED`, `DEVICE_LOST`, `DEVICE_SUSPENDED`, `DEVICE_QUARANTINED`, `DEVICE_PENDING`.
 pub fn require_device(device: &Device, holds: &[Hold], use_for: For) -> Result<(), Refusal> {
+    require_laptop(device.state, holds, use_for)
+}
+
+/// The same by its state alone.
+///
+/// # Errors
+///
+/// Those of [`require_device`].
+pub fn require_laptop(state: ObjectState, holds: &[Hold], use_for: For) -> Result<(), Refusal> {
     let wanted = "an active laptop that nobody has stopped";
     let refuse = |code, found: String| Err(Refusal::new(code, found, wanted));
-    if device.state == ObjectState::Revoked {
-        return refuse(Code::DeviceRevoked, device.state.to_string());
+    if state == ObjectState::Revoked {
+        return refuse(Code::DeviceRevoked, state.to_string());
     }
     if let Some(held) = Held::by(holds, use_for) {
         let code = if held.lost {
@@ -46,13 +55,13 @@ pub fn require_device(device: &Device, holds: &[Hold], use_for: For) -> Result<(
         };
         return refuse(code, held.classes);
     }
-    match device.state {
+    match state {
         ObjectState::Active => Ok(()),
         ObjectState::Announced | ObjectState::Pending => {
-            refuse(Code::DevicePending, device.state.to_string())
+            refuse(Code::DevicePending, state.to_string())
         }
-        ObjectState::Quarantine => refuse(Code::DeviceQuarantined, device.state.to_string()),
-        ObjectState::Revoked => refuse(Code::DeviceRevoked, device.state.to_string()),
+        ObjectState::Quarantine => refuse(Code::DeviceQuarantined, state.to_string()),
+        ObjectState::Revoked => refuse(Code::DeviceRevoked, state.to_string()),
     }
 }
 
@@ -62,9 +71,23 @@ pub fn require_device(device: &Device, holds: &[Hold], use_for: For) -> Result<(
 ///
 /// `KEY_REVOKED`, `KEY_LOST`, `KEY_SUSPENDED`, `KEY_PENDING`.
 pub fn require_key(key: &StaffKey, holds: &[Hold], use_for: For) -> Result<(), Refusal> {
+    let state = if key.revoked {
+        ObjectState::Revoked
+    } else {
+        key.state
+    };
+    require_grant(state, holds, use_for)
+}
+
+/// The same by its state alone.
+///
+/// # Errors
+///
+/// Those of [`require_key`].
+pub fn require_grant(state: ObjectState, holds: &[Hold], use_for: For) -> Result<(), Refusal> {
     let wanted = "an active security key that nobody has stopped";
     let refuse = |code, found: String| Err(Refusal::new(code, found, wanted));
-    if key.revoked || key.state == ObjectState::Revoked {
+    if state == ObjectState::Revoked {
         return refuse(Code::KeyRevoked, ObjectState::Revoked.to_string());
     }
     if let Some(held) = Held::by(holds, use_for) {
@@ -75,14 +98,14 @@ pub fn require_key(key: &StaffKey, holds: &[Hold], use_for: For) -> Result<(), R
         };
         return refuse(code, held.classes);
     }
-    match key.state {
+    match state {
         ObjectState::Active => Ok(()),
         ObjectState::Announced | ObjectState::Pending => {
-            refuse(Code::KeyPending, key.state.to_string())
+            refuse(Code::KeyPending, state.to_string())
         }
         // A key that was lost does not come back; the token is enrolled again with a new one.
-        ObjectState::Quarantine => refuse(Code::KeyLost, key.state.to_string()),
-        ObjectState::Revoked => refuse(Code::KeyRevoked, key.state.to_string()),
+        ObjectState::Quarantine => refuse(Code::KeyLost, state.to_string()),
+        ObjectState::Revoked => refuse(Code::KeyRevoked, state.to_string()),
     }
 }
 

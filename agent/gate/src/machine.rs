@@ -54,7 +54,7 @@ pub struct Ruling {
 }
 
 /// The gate's state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Machine {
     nonces: Nonces,
     latch: Latch,

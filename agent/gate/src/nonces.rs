@@ -15,7 +15,7 @@ use crate::boottime::Boottime;
 use crate::limits;
 
 /// The nonces of this run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Nonces {
     /// Given out, oldest first.
     waiting: VecDeque<(Nonce, Boottime)>,

@@ -9,6 +9,7 @@ use wardkey_schemas::time::Timestamp;
 
 use crate::clock;
 use crate::link::hub::Hub;
+use crate::platform::RoomProvider;
 use crate::policies::Policies;
 use crate::policy::Policy;
 use crate::signers::Signers;
@@ -24,7 +25,9 @@ pub struct App {
     pub policy: Policy,
     pub(crate) policies: Policies,
     /// keyd's function keys.
-    pub signers: Signers,
+    pub signers: Arc<Signers>,
+    /// The video platform; none if rooms are none of this installation's business yet.
+    pub platform: Option<Arc<dyn RoomProvider>>,
     /// The laptops linked to this node.
     pub hub: Hub,
     trust: RwLock<Arc<Trust>>,
@@ -37,7 +40,8 @@ impl App {
     pub fn new(
         store: Store,
         policy: Policy,
-        signers: Signers,
+        signers: Arc<Signers>,
+        platform: Option<Arc<dyn RoomProvider>>,
         trust: Trust,
         sources: Sources,
         sent: mpsc::UnboundedSender<(DeviceId, OrderSeq)>,
@@ -48,6 +52,7 @@ impl App {
             policy,
             policies: Policies::default(),
             signers,
+            platform,
             hub: Hub::default(),
             trust,
             sources,

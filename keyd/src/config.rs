@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use wardkey_edge::client::Endpoint;
+use wardkey_edge::pem;
 use wardkey_schemas::bytes::Sha256;
-
 use wardkey_schemas::policy::PartialPolicy;
 
+use crate::platform::http::PlatformSettings;
 use crate::policy::{self, Policy};
 use crate::store::DatabaseUrl;
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// How long things last.
     pub policy: Policy,
+    /// The video platform, if there is one.
+    pub platform: Option<PlatformSettings>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +52,7 @@ struct RawConfig {
     database: RawDatabase,
     #[serde(default)]
     policy: PartialPolicy,
+    platform: Option<RawPlatform>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +69,14 @@ struct RawListen {
 struct RawDatabase {
     url: Option<String>,
     url_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPlatform {
+    url: String,
+    key_file: PathBuf,
+    root_file: Option<PathBuf>,
 }
 
 /// Why settings cannot be used: one line for each thing that is wrong.
@@ -143,6 +156,9 @@ impl Config {
         let policy = policy::of_settings(&raw.policy)
             .map_err(|lines| wrong.extend(lines))
             .ok();
+        let platform = raw
+            .platform
+            .and_then(|platform| platform.check(base).map_err(|line| wrong.push(line)).ok());
         match (root, database, policy) {
             (Some(root), Some(database), Some(policy)) if wrong.is_empty() => Ok(Self {
                 state,
@@ -150,6 +166,7 @@ impl Config {
                 listen,
                 database,
                 policy,
+                platform,
             }),
             _ => Err(wrong),
         }
@@ -173,6 +190,31 @@ impl RawDatabase {
         text.trim()
             .parse()
             .map_err(|error| format!("database.url: {error}"))
+    }
+}
+
+impl RawPlatform {
+    fn check(self, base: &Path) -> Result<PlatformSettings, String> {
+        let read = |path: &Path| {
+            let path = base.join(path);
+            std::fs::read(&path)
+                .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))
+        };
+        let key = serde_json::from_slice(&read(&self.key_file)?)
+            .map_err(|error| format!("platform.key_file holds no P-256 JWK: {error}"))?;
+        let roots = match &self.root_file {
+            Some(path) => pem::certificates(&read(path)?),
+            None => Vec::new(),
+        };
+        if self.url.starts_with("https:") && roots.is_empty() {
+            return Err("platform.root_file must hold the roots that its TLS ends at".to_owned());
+        }
+        let endpoint = Endpoint {
+            url: self.url,
+            connect: None,
+            roots,
+        };
+        Ok(PlatformSettings { endpoint, key })
     }
 }
 
@@ -208,7 +250,12 @@ pub fn template(root: &Sha256) -> String {
          # approval_waits = 1800  # seconds that a request waits for a second person\n\
          # confirm_by_another_person = false\n\
          # heartbeat_every = 15   # seconds between proofs that a link is alive (1 to 60)\n\
-         # poll_every = 20        # seconds between questions of a laptop without a link (10 to 120)\n",
+         # poll_every = 20        # seconds between questions of a laptop without a link (10 to 120)\n\
+         \n\
+         # [platform]\n\
+         # url = \"https://rooms.example\"   # the adapter of the video platform\n\
+         # key_file = \"platform.jwk\"       # the public key that signs its answers\n\
+         # root_file = \"platform.pem\"      # the roots that its TLS ends at\n",
         root.to_hex()
     )
 }
@@ -247,6 +294,32 @@ mod tests {
                 wrong.iter().any(|line| line.contains(part)),
                 "{part} in {wrong:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_platform_has_an_address_a_key_and_roots() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = wardkey_schemas::key::SigningKey::generate().unwrap().0;
+        let jwk = serde_json::to_vec(key.public()).unwrap();
+        std::fs::write(folder.path().join("platform.jwk"), jwk).unwrap();
+        let with = |lines: &str| {
+            let text = format!("{}\n[platform]\n{lines}", template(&Sha256::of(b"root")));
+            Config::parse(&text, folder.path())
+        };
+        let good = with("url = 'http://127.0.0.1:9000'\nkey_file = 'platform.jwk'").unwrap();
+        assert_eq!(good.platform.unwrap().key, *key.public());
+        for (lines, part) in [
+            ("url = 'http://127.0.0.1:9000'\nkey_file = 'gone'", "gone"),
+            (
+                "url = 'http://127.0.0.1:9000'\nkey_file = '.'",
+                "cannot be read",
+            ),
+            ("url = 'https://x'\nkey_file = 'platform.jwk'", "root_file"),
+            ("key_file = 'platform.jwk'", "url"),
+        ] {
+            let wrong = with(lines).unwrap_err().join("\n");
+            assert!(wrong.contains(part), "{part} in {wrong}");
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
+use wardkey_edge::client::ClientError;
 use wardkey_edge::serve::{ListenError, Listener, Transport};
 use wardkey_edge::tls::{self, Identity, TlsError};
 use wardkey_schemas::time::Seconds;
@@ -16,9 +17,11 @@ use wardkey_schemas::time::Seconds;
 use crate::app::{self, App};
 use crate::config::Config;
 use crate::link::{catch_up, listen};
+use crate::platform::RoomProvider;
+use crate::platform::http::HttpPlatform;
 use crate::store::{Lane, Store, StoreError, Tx, Work};
 use crate::trust::{self, Sources, Trust, TrustError};
-use crate::{api, clock};
+use crate::{api, clock, cutting};
 
 /// How often a newer bundle, or certificates that run out, are looked for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -43,6 +46,9 @@ pub enum ServeError {
     /// The listeners.
     #[error("a listener cannot be opened")]
     Listen(#[from] ListenError),
+    /// The video platform's address.
+    #[error("the video platform cannot be called")]
+    Platform(#[from] ClientError),
     /// Signals or standard output.
     #[error("the operating system refused something that every service needs")]
     Os(#[from] std::io::Error),
@@ -60,7 +66,13 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     let store = Store::open(&config.database, wake).await?;
     let (version, package) = store.newest_bundle().await?.ok_or(TrustError::NoBundle)?;
     let trust = Trust::establish(package, version, &sources, clock::now())?;
-    let signers = trust::load_signers(&sources.keys)?;
+    let signers = Arc::new(trust::load_signers(&sources.keys)?);
+    let platform = config
+        .platform
+        .as_ref()
+        .map(|settings| HttpPlatform::new(settings, Arc::clone(&signers)))
+        .transpose()?
+        .map(|platform| -> Arc<dyn RoomProvider> { Arc::new(platform) });
     let tls_key = trust::load_tls_key(&sources.keys)?;
     let identity = Identity::new(trust.tls_chain.clone(), &tls_key)?;
     let transport = || {
@@ -79,6 +91,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         store.clone(),
         config.policy,
         signers,
+        platform,
         trust,
         sources,
         sent,
@@ -96,6 +109,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     let mut tasks: Vec<JoinHandle<()>> = vec![
         tokio::spawn(catch_up::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(listen::run(Arc::clone(&app), stopped.clone())),
+        tokio::spawn(cutting::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(keep_house(
             Arc::clone(&app),
             Arc::clone(&identity),
@@ -150,10 +164,20 @@ fn recorder() -> PrometheusHandle {
         ("wardkey_registrations_total", "certificates announced"),
         ("wardkey_acts_total", "acts of people"),
         ("wardkey_refusals_total", "refusals by code"),
+        ("wardkey_cuts_total", "attempts at cuts by outcome"),
     ] {
         metrics::describe_counter!(name, meaning);
     }
     metrics::describe_gauge!("wardkey_links", "laptops linked to this node");
+    metrics::describe_gauge!(
+        "wardkey_cuts_waiting",
+        "laptops not proved to be out of their room"
+    );
+    metrics::describe_histogram!(
+        "wardkey_stop_to_absence_seconds",
+        metrics::Unit::Seconds,
+        "from a stop to the platform's proof that the laptop is out of the room"
+    );
     let meaning = "from the commit of an order to its bytes on the link";
     metrics::describe_histogram!(
         "wardkey_order_to_link_seconds",

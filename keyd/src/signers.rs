@@ -4,6 +4,7 @@ use wardkey_schemas::jws::{self, EnvelopeError, Jws, Message, SigningError};
 use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::lease::Lease;
 use wardkey_schemas::order::Order;
+use wardkey_schemas::room::RoomOrder;
 
 /// The function keys.
 #[derive(Debug)]
@@ -38,6 +39,15 @@ impl Signers {
     ///
     /// [`SigningError`].
     pub fn order(&self, order: &Order) -> Result<Jws<Order>, SigningError> {
+        jws::sign(order, &self.order)
+    }
+
+    /// Signs an order to the video platform.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`].
+    pub fn room_order(&self, order: &RoomOrder) -> Result<Jws<RoomOrder>, SigningError> {
         jws::sign(order, &self.order)
     }
 

@@ -22,6 +22,8 @@
 mod authorisation;
 #[path = "service/bodies.rs"]
 mod bodies;
+#[path = "service/cuts.rs"]
+mod cuts;
 #[path = "service/database.rs"]
 mod database;
 #[path = "service/enrolment.rs"]

@@ -121,6 +121,10 @@ uuid_id!(
     RoomId
 );
 uuid_id!(
+    /// Somebody in a room on the video platform; a laptop is there under the number of its visit.
+    ParticipantId
+);
+uuid_id!(
     /// One charter of one site.
     CharterId
 );
@@ -132,6 +136,12 @@ uuid_id!(
     /// A human act that waits for a second person.
     ApprovalId
 );
+
+impl From<SessionId> for ParticipantId {
+    fn from(session: SessionId) -> Self {
+        Self(session.0)
+    }
+}
 
 /// How often a laptop has been enrolled: 1 the first time, one more each time after.
 #[derive(

@@ -45,6 +45,7 @@ pub mod refusal;
 pub mod registration;
 pub mod renewal;
 pub mod role;
+pub mod room;
 pub mod session;
 pub mod status;
 pub mod subject;

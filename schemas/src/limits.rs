@@ -61,3 +61,13 @@ pub const ORDERS: usize = 32;
 
 /// Rows in one answer to a query.
 pub const ROWS: usize = 500;
+
+/// Participants of a room in one answer of a video platform: a consultation has a handful, and the
+/// answer stays a short message.
+pub const PARTICIPANTS: usize = 64;
+
+/// How long a room ticket may be good before somebody has joined with it.
+pub const TICKET_MOST: Seconds = Seconds::new(60);
+
+/// A room ticket, as long as a platform's own tokens get.
+pub const TICKET_CHARS: usize = 2048;

@@ -133,6 +133,7 @@ impl Db {
             inner,
             drafts: Vec::new(),
             wakes: Vec::new(),
+            cuts: false,
         })
     }
 
@@ -209,6 +210,8 @@ pub struct Tx {
     pub(super) inner: TxInner,
     pub(super) drafts: Vec<Draft>,
     pub(super) wakes: Vec<Wake>,
+    /// Whether a visit was ended, so that its laptop has to be cut from its room.
+    pub(super) cuts: bool,
 }
 
 #[derive(Debug)]

@@ -19,6 +19,7 @@ mod engine;
 pub mod approvals;
 pub mod audit;
 pub mod challenges;
+pub mod cuts;
 pub mod devices;
 pub mod holds;
 pub mod keys;
@@ -35,7 +36,7 @@ pub mod work;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use wardkey_schemas::Refusal;
 use wardkey_schemas::ids::DeviceId;
 
@@ -107,6 +108,8 @@ pub struct Wake {
 pub struct Store {
     db: Db,
     writer: work::Writer,
+    /// Told after each commit that has ended a visit.
+    cuts: Arc<Notify>,
 }
 
 impl Store {
@@ -123,8 +126,9 @@ impl Store {
         let db = Db::connect(url, Make::Never).await?;
         db.check_schema().await?;
         audit::ensure_head(&db).await?;
-        let writer = work::Writer::start(&db, wakes);
-        Ok(Self { db, writer })
+        let cuts = Arc::new(Notify::new());
+        let writer = work::Writer::start(&db, wakes, &cuts);
+        Ok(Self { db, writer, cuts })
     }
 
     /// Makes the database if there is none, brings the schema up to date, and says from which

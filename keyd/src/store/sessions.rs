@@ -9,8 +9,9 @@ use wardkey_schemas::renewal::VisitState;
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::time::Timestamp;
 
+use super::cuts::{Ended, Urgency};
 use super::devices::{Device, DeviceRow, TpmTime, device_columns};
-use super::engine::Tx;
+use super::engine::{Tx, TxInner};
 use super::rows::{Column, bits_to_i64, i64_to_bits};
 use super::{Store, StoreError};
 
@@ -175,6 +176,8 @@ pub struct EndedSession {
     pub id: SessionId,
     /// The laptop.
     pub device: DeviceId,
+    /// The site.
+    pub site: SiteCode,
 }
 
 impl Store {
@@ -200,6 +203,22 @@ impl Store {
             id.as_bytes().as_slice()
         )?;
         row.map(Session::try_from).transpose()
+    }
+
+    /// Whether a visit that was not ended can no longer run.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn has_overdue_sessions(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let row = read_optional!(
+            self,
+            (i64,),
+            "select cannot_run_past from session \
+             where ended_at is null and cannot_run_past <= $1 limit 1",
+            now.millis()
+        )?;
+        Ok(row.is_some())
     }
 
     /// A room of a site: whether it is open.
@@ -263,6 +282,24 @@ impl Store {
     }
 }
 
+/// The end of visits that can no longer run, with what follows the inner selection on each engine.
+/// They have ended when they could run no longer, however much later that is noticed.
+macro_rules! end_overdue {
+    ($locking:literal) => {
+        concat!(
+            "update session set \
+             ended_at = case when started_at > cannot_run_past then started_at \
+             else cannot_run_past end, end_reason = case when hard_end < cannot_run_past + 1000 then 'hard-end' \
+             else 'lease-over' end \
+             where session_id in (select session_id from session \
+              where ended_at is null and cannot_run_past <= $1 order by cannot_run_past limit $2",
+            $locking,
+            ") and ended_at is null and cannot_run_past <= $1 \
+             returning session_id, device_id, site, room_id, ended_at"
+        )
+    };
+}
+
 impl Tx {
     /// Opens a room.
     ///
@@ -322,16 +359,16 @@ impl Tx {
         let rows = fetch!(
             self,
             fetch_all,
-            (Vec<u8>, Vec<u8>),
+            EndedRow,
             "update session set ended_at = $3, \
              end_reason = case when device_id = $1 then 'superseded' else 'lease-over' end \
              where ended_at is null and (device_id = $1 or (key = $2 and cannot_run_past <= $3)) \
-             returning session_id, device_id",
+             returning session_id, device_id, site, room_id, ended_at",
             device.as_bytes().as_slice(),
             key.as_bytes().as_slice(),
             now.millis()
         )?;
-        rows.iter().map(ended).collect()
+        self.sessions_ended(rows, Urgency::Ordinary).await
     }
 
     /// Ends the visits with a key whose time is over.
@@ -347,14 +384,66 @@ impl Tx {
         let rows = fetch!(
             self,
             fetch_all,
-            (Vec<u8>, Vec<u8>),
+            EndedRow,
             "update session set ended_at = $2, end_reason = 'lease-over' \
              where key = $1 and ended_at is null and cannot_run_past <= $2 \
-             returning session_id, device_id",
+             returning session_id, device_id, site, room_id, ended_at",
             key.as_bytes().as_slice(),
             now.millis()
         )?;
-        rows.iter().map(ended).collect()
+        self.sessions_ended(rows, Urgency::Ordinary).await
+    }
+
+    /// Ends visits that can no longer run and of which their laptops have not told: those at their
+    /// hard end, and those whose lease and grace are over. Their rooms close with them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn end_overdue_sessions(
+        &mut self,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<EndedSession>, StoreError> {
+        let sql = match &self.inner {
+            TxInner::Sqlite(_) => end_overdue!(""),
+            TxInner::Postgres(_) => end_overdue!(" for update skip locked"),
+        };
+        let rows = fetch!(
+            self,
+            fetch_all,
+            EndedRow,
+            sql,
+            now.millis(),
+            i64::from(most)
+        )?;
+        for row in &rows {
+            self.close_room(&row.room_id, row.ended_at).await?;
+        }
+        self.sessions_ended(rows, Urgency::Ordinary).await
+    }
+
+    /// What follows the end of visits, however they end: their laptops are cut from their rooms.
+    /// Every statement that writes `ended_at` hands its rows over here.
+    async fn sessions_ended(
+        &mut self,
+        rows: Vec<EndedRow>,
+        urgency: Urgency,
+    ) -> Result<Vec<EndedSession>, StoreError> {
+        let sessions = rows.iter().map(EndedSession::try_from).collect();
+        let ended: Vec<Ended> = rows.into_iter().map(Ended::from).collect();
+        self.ask_for_cuts(&ended, urgency).await?;
+        sessions
+    }
+
+    async fn close_room(&mut self, room: &[u8], at: i64) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "update room set closed_at = $2 where room_id = $1 and closed_at is null",
+            room,
+            at
+        )?;
+        Ok(())
     }
 
     /// Whether a visit with this key may still run on another laptop than this one.
@@ -523,21 +612,23 @@ impl Tx {
         let row = fetch!(
             self,
             fetch_optional,
-            (Vec<u8>,),
+            EndedRow,
             "update session set end_reason = $3, \
              ended_at = case when started_at > $2 then started_at else $2 end \
-             where session_id = $1 and ended_at is null returning room_id",
+             where session_id = $1 and ended_at is null \
+             returning session_id, device_id, site, room_id, ended_at",
             id.as_bytes().as_slice(),
             at.millis(),
             reason.as_str()
         )?;
-        let Some((room,)) = row else { return Ok(false) };
-        execute!(
-            self,
-            "update room set closed_at = $2 where room_id = $1 and closed_at is null",
-            room.as_slice(),
-            at.millis()
-        )?;
+        let Some(row) = row else { return Ok(false) };
+        self.close_room(&row.room_id, at.millis()).await?;
+        let urgency = if reason == EndReason::Stopped {
+            Urgency::Stop
+        } else {
+            Urgency::Ordinary
+        };
+        self.sessions_ended(vec![row], urgency).await?;
         Ok(true)
     }
 
@@ -573,12 +664,21 @@ impl Tx {
         let rows = fetch!(
             self,
             fetch_all,
-            (Vec<u8>, Vec<u8>),
-            "select session_id, device_id from session where key = $1 and ended_at is null \
-             order by device_id",
+            (Vec<u8>, Vec<u8>, String),
+            "select session_id, device_id, site from session \
+             where key = $1 and ended_at is null order by device_id",
             key.as_bytes().as_slice()
         )?;
-        rows.iter().map(ended).collect()
+        let column = |name| Column("session", name);
+        rows.iter()
+            .map(|(session, device, site)| {
+                Ok(EndedSession {
+                    id: column("session_id").fixed(session)?,
+                    device: column("device_id").fixed(device)?,
+                    site: column("site").text(site)?,
+                })
+            })
+            .collect()
     }
 
     /// Takes the rows of the laptops on which a key has a running visit, in order, before the
@@ -599,9 +699,36 @@ impl Tx {
     }
 }
 
-fn ended((session, device): &(Vec<u8>, Vec<u8>)) -> Result<EndedSession, StoreError> {
-    Ok(EndedSession {
-        id: Column("session", "session_id").fixed(session)?,
-        device: Column("session", "device_id").fixed(device)?,
-    })
+/// A visit that a statement has just ended.
+#[derive(sqlx::FromRow)]
+struct EndedRow {
+    session_id: Vec<u8>,
+    device_id: Vec<u8>,
+    site: String,
+    room_id: Vec<u8>,
+    ended_at: i64,
+}
+
+impl TryFrom<&EndedRow> for EndedSession {
+    type Error = StoreError;
+
+    fn try_from(row: &EndedRow) -> Result<Self, Self::Error> {
+        let column = |name| Column("session", name);
+        Ok(Self {
+            id: column("session_id").fixed(&row.session_id)?,
+            device: column("device_id").fixed(&row.device_id)?,
+            site: column("site").text(&row.site)?,
+        })
+    }
+}
+
+impl From<EndedRow> for Ended {
+    fn from(row: EndedRow) -> Self {
+        Self {
+            session: row.session_id,
+            site: row.site,
+            room: row.room_id,
+            at: row.ended_at,
+        }
+    }
 }

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::time::Timestamp;
@@ -137,14 +137,16 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: &Db, wakes: mpsc::UnboundedSender<Wake>) -> Self {
+    pub(super) fn start(db: &Db, wakes: mpsc::UnboundedSender<Wake>, cuts: &Arc<Notify>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let task = |kill, ordinary| {
             let (db, wakes, stopped) = (db.clone(), wakes.clone(), stopped.clone());
+            let cuts = Arc::clone(cuts);
             tokio::spawn(
                 Task {
                     db,
                     wakes,
+                    cuts,
                     kill,
                     ordinary,
                     stopped,
@@ -221,6 +223,7 @@ impl Writer {
 struct Task {
     db: Db,
     wakes: mpsc::UnboundedSender<Wake>,
+    cuts: Arc<Notify>,
     kill: Option<Receiver>,
     ordinary: Option<Receiver>,
     stopped: watch::Receiver<bool>,
@@ -321,7 +324,11 @@ impl Task {
         let entries = super::audit::append(&mut tx).await?;
         super::orders::notify(&mut tx).await?;
         let wakes = std::mem::take(&mut tx.wakes);
+        let cuts = tx.cuts;
         tx.commit().await?;
+        if cuts {
+            self.cuts.notify_one();
+        }
         let committed = Some(Instant::now());
         for wake in wakes {
             let wake = Wake { committed, ..wake };

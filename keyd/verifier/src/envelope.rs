@@ -9,6 +9,7 @@ use wardkey_schemas::lease::Lease;
 use wardkey_schemas::link::Heartbeat;
 use wardkey_schemas::order::Order;
 use wardkey_schemas::registration::{KeyOffer, LaptopOffer, Receipt};
+use wardkey_schemas::room::RoomOrder;
 use wardkey_schemas::session::Recorded;
 use wardkey_schemas::status::Status;
 use wardkey_schemas::time::Timestamp;
@@ -97,5 +98,6 @@ from_service! {
     LaptopOffer: Answer, AnswerNotBelieved;
     Receipt: Answer, AnswerNotBelieved;
     Recorded: Answer, AnswerNotBelieved;
+    RoomOrder: Order, OrderSigner;
     Status: Answer, AnswerNotBelieved;
 }

@@ -51,6 +51,8 @@ const SIGNERS: &[(&str, &str)] = &[
     ("wardkey-recorded+jwt", "keyd's answer key"),
     ("wardkey-renewal-request+jwt", "the laptop's device key"),
     ("wardkey-report-issued+jwt", "the site's registrar key"),
+    ("wardkey-room-answer+jwt", "the video platform's key"),
+    ("wardkey-room-order+jwt", "keyd's order key"),
     ("wardkey-session-end+jwt", "the laptop's device key"),
     ("wardkey-status+jwt", "keyd's answer key"),
     ("wardkey-status-request+jwt", "the laptop's device key"),

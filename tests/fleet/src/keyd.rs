@@ -12,9 +12,11 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use wardkey_schemas::bundle::BundlePackage;
+use wardkey_schemas::key::SigningKey;
 
 use crate::caller::Caller;
 use crate::installation::Installation;
+use crate::platform::Platform;
 
 /// How long it may take until it listens.
 const READY: Duration = Duration::from_mins(1);
@@ -38,6 +40,8 @@ pub struct KeydOptions {
     pub tls: bool,
     /// Lines for the `[policy]` of its settings.
     pub policy: Vec<String>,
+    /// The video platform that it speaks to; none in most tests.
+    pub platform: Option<Platform>,
     /// What it logs.
     pub log: String,
     /// Words that come before the program on its command line, for limits of resources; usually none.
@@ -50,6 +54,7 @@ impl Default for KeydOptions {
             database: Database::Sqlite,
             tls: false,
             policy: Vec::new(),
+            platform: None,
             log: "info".to_owned(),
             under: Vec::new(),
         }
@@ -186,6 +191,14 @@ impl Keyd {
         }
         let policy = self.options.policy.join("\n");
         text = text.replace("[policy]", &format!("[policy]\n{policy}"));
+        if let Some(platform) = &self.options.platform {
+            let key = self.state().join("platform.jwk");
+            fs::write(&key, serde_json::to_vec(platform.key()).unwrap()).unwrap();
+            let (url, key) = (platform.url(), key.display());
+            text += &format!("[platform]\nurl = \"{url}\"\nkey_file = \"{key}\"\n");
+            let order = fs::read(self.state().join("keys/order.p8")).unwrap();
+            platform.believe(*SigningKey::from_pkcs8(&order).unwrap().public());
+        }
         fs::write(self.config(), text).unwrap();
     }
 

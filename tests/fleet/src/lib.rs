@@ -36,6 +36,8 @@ mod laptop;
 #[cfg(feature = "service")]
 mod link;
 mod person;
+#[cfg(feature = "service")]
+mod platform;
 mod reader;
 mod registrar;
 mod seed;
@@ -56,6 +58,8 @@ pub use self::laptop::{Laptop, LaptopDraft};
 #[cfg(feature = "service")]
 pub use self::link::{Heard, LinkClient};
 pub use self::person::{KeyDraft, Person};
+#[cfg(feature = "service")]
+pub use self::platform::{Mood, Platform};
 pub use self::reader::Reader;
 pub use self::registrar::{Certified, Registrar};
 pub use self::seed::Seed;

@@ -8,6 +8,7 @@ mod keys;
 mod laptops;
 mod lists;
 mod orders;
+mod rooms;
 mod schema;
 mod signers;
 mod things;
@@ -182,6 +183,9 @@ pub(crate) fn made_anew() -> Vec<Entry> {
         signed(one(orders::heartbeat())),
         signed(one(orders::status_request())),
         signed(one(orders::status())),
+        // The video platform.
+        signed(rooms::orders()),
+        signed(rooms::answers()),
         // No.
         signed(one(orders::denial())),
         unsigned("problem", orders::problems()),

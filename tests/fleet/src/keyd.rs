@@ -195,7 +195,7 @@ impl Keyd {
             let key = self.state().join("platform.jwk");
             fs::write(&key, serde_json::to_vec(platform.key()).unwrap()).unwrap();
             let (url, key) = (platform.url(), key.display());
-            text += &format!("[platform]\nurl = \"{url}\"\nkey_file = \"{key}\"\n");
+            text = format!("{text}[platform]\nurl = \"{url}\"\nkey_file = \"{key}\"\n");
             let order = fs::read(self.state().join("keys/order.p8")).unwrap();
             platform.believe(*SigningKey::from_pkcs8(&order).unwrap().public());
         }

@@ -59,7 +59,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Status(status) if status.watch => watch(&config, output)?,
         Command::Status(_) => {
             let status = client::status(&config.control)?;
-            output.data(&status_words(&status), &status)?;
+            output.data(&status_words(&status, &config), &status)?;
         }
         Command::Key => return tell(&doctor::examine_key(&config)?, output),
         Command::Doctor => return examine(&cli.options.config, output),
@@ -136,7 +136,7 @@ fn extend_visit(config: &Config, key: Which, output: Output) -> Result<(), Failu
     })?;
     let text = format!(
         "the visit goes on until {}\n",
-        clock_time(extended.hard_end)
+        clock_time(extended.hard_end, config)
     );
     output.data(&text, &extended)
 }
@@ -151,7 +151,7 @@ fn prepared(config: &Config, key: Which) -> Result<(PinEntry, With), Failure> {
 
 fn watch(config: &Config, output: Output) -> Result<(), Failure> {
     let show = &mut |status: &Status| {
-        let text = format!("{}\n", status_words(status));
+        let text = format!("{}\n", status_words(status, config));
         output
             .more(&text, status)
             .map_err(|failure| io::Error::other(failure.to_string()))
@@ -181,7 +181,7 @@ fn timing_words(timing: &Timing) -> String {
     )
 }
 
-fn status_words(status: &Status) -> String {
+fn status_words(status: &Status, config: &Config) -> String {
     let mut lines = vec![format!("{} [{}]", status.heading, status.state.as_str())];
     if !status.body.is_empty() {
         lines.push(status.body.clone());
@@ -209,7 +209,7 @@ fn status_words(status: &Status) -> String {
             visit.room,
             visit.seq,
             visit.closes_in_ms / 1000,
-            clock_time(visit.hard_end)
+            clock_time(visit.hard_end, config)
         ));
     }
     for key in &status.keys {
@@ -230,6 +230,6 @@ fn status_words(status: &Status) -> String {
 }
 
 /// A time of keyd's clock as this laptop's people would read it.
-fn clock_time(at: Timestamp) -> String {
-    crate::words::time(at, &jiff::tz::TimeZone::system())
+fn clock_time(at: Timestamp, config: &Config) -> String {
+    crate::words::time(at, &config.time_zone)
 }

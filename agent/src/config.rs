@@ -11,6 +11,7 @@
 //! control_uid = 1000                          # who may use it besides root and the agent's user
 //! identity = "/var/lib/wardkey/identity.json" # written by `enrol`, read by the gate
 //! pinentry = "pinentry"
+//! time_zone = "Europe/London"                 # of times that people read; else the system's
 //! extra_roots = ["/etc/wardkey/proxy.pem"]    # of networks that inspect TLS
 //!
 //! [keyd]
@@ -27,6 +28,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use wardkey_tpm::TpmAddress;
 
@@ -69,6 +71,8 @@ pub struct Config {
     pub identity: PathBuf,
     /// The program in which PINs are typed.
     pub pinentry: String,
+    /// The zone of times that people read.
+    pub time_zone: TimeZone,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +95,7 @@ struct RawConfig {
     identity: PathBuf,
     #[serde(default = "usual_pinentry")]
     pinentry: String,
+    time_zone: Option<String>,
 }
 
 fn usual_tpm() -> String {
@@ -165,6 +170,13 @@ impl Config {
         if raw.pinentry.is_empty() {
             wrong.push("pinentry names no program".to_owned());
         }
+        let time_zone = match &raw.time_zone {
+            None => TimeZone::system(),
+            Some(name) => TimeZone::get(name).unwrap_or_else(|error| {
+                wrong.push(format!("time_zone: {error}"));
+                TimeZone::UTC
+            }),
+        };
         let (Some(tpm), true) = (tpm, wrong.is_empty()) else {
             return Err(wrong);
         };
@@ -183,6 +195,7 @@ impl Config {
             control_uid: raw.control_uid,
             identity: at(raw.identity),
             pinentry: raw.pinentry,
+            time_zone,
         })
     }
 }
@@ -218,15 +231,19 @@ mod tests {
         assert_eq!(config.gate, Path::new("/run/gate.sock"));
         assert_eq!((config.extra_roots.len(), config.control_uid), (0, None));
         assert_eq!(config.ca.connect, None);
+        let text = GOOD.replace("state = ", "time_zone = \"Europe/London\"\nstate = ");
+        let zone = parse(&text).unwrap().time_zone;
+        assert_eq!(zone.iana_name(), Some("Europe/London"));
     }
 
     #[test]
     fn everything_that_makes_no_sense_is_said_at_once() {
-        let wrong = GOOD
-            .replace("https://keyd", "keyd")
-            .replace("state = ", "tpm = \"nowhere\"\npinentry = \"\"\nstate = ");
+        let wrong = GOOD.replace("https://keyd", "keyd").replace(
+            "state = ",
+            "tpm = \"nowhere\"\npinentry = \"\"\ntime_zone = \"Mars/Utopia\"\nstate = ",
+        );
         let wrong = parse(&wrong).unwrap_err();
-        for part in ["tpm", "keyd.url", "pinentry"] {
+        for part in ["tpm", "keyd.url", "pinentry", "time_zone"] {
             assert!(
                 wrong.iter().any(|line| line.contains(part)),
                 "{part}: {wrong:?}"

@@ -21,6 +21,12 @@ pub const PIN_WAITS: Seconds = Seconds::new(180);
 /// How long the end of a visit stays on the screen.
 pub const BANNER: Seconds = Seconds::new(10);
 
+/// How long before the end of a visit staff are told for the first time.
+pub const WARN_FIRST: Seconds = Seconds::new(600);
+
+/// How long before it they are told again.
+pub const WARN_LAST: Seconds = Seconds::new(120);
+
 /// How much earlier or later than asked a renewal may come, in percent.
 pub const RENEWAL_JITTER: u32 = 20;
 

@@ -79,9 +79,14 @@ fn with_visit(
     let Some(visit) = situation.visit else {
         return (heading, body);
     };
-    let ends = format!("Visit ends at {}", time(visit.hard_end, zone));
+    let at = time(visit.hard_end, zone);
+    let ends = format!("Visit ends at {at}");
+    // Whoever sits at the screen may have to look for somebody with a key.
+    let warning = visit
+        .ends_soon
+        .map(|_| format!("This visit ends at {at}. Staff can extend it with their key."));
     if situation.state == State::WithPatient {
-        return (ends, String::new());
+        return (ends, warning.unwrap_or_default());
     }
     if !visit.service_reachable
         && matches!(situation.state, State::InRoom | State::StaffControl)
@@ -93,7 +98,8 @@ fn with_visit(
             format!("The call can go on until {until}. You do not need to do anything."),
         );
     }
-    (heading, format!("{body} {ends}."))
+    let ends = warning.unwrap_or_else(|| format!("{ends}."));
+    (heading, format!("{body} {ends}"))
 }
 
 /// What the person reads who is to type a PIN: tries left, and whether the last one was wrong.
@@ -130,6 +136,14 @@ fn attention(reason: Option<&Refusal>) -> (String, String) {
 }
 
 fn ending(situation: &Situation<'_>, zone: &TimeZone) -> (String, String) {
+    if let Some(visit) = situation.visit.filter(|visit| visit.finish.is_some()) {
+        let body = format!(
+            "This laptop has changed during the visit. The visit can go on until {}. Then use \
+             another laptop, and tell your team lead.",
+            time(visit.hard_end, zone)
+        );
+        return ("Please finish the visit".to_owned(), body);
+    }
     if let Some(visit) = situation.visit.filter(|visit| visit.finishing) {
         let end = situation.closes_at.unwrap_or(visit.hard_end);
         let body = format!(
@@ -199,6 +213,7 @@ mod tests {
     use wardkey_schemas::renewal::VisitState;
 
     use super::*;
+    use crate::control::protocol::EndsSoon;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -215,7 +230,9 @@ mod tests {
             hard_end_in_ms: 1,
             hard_end: at("2026-11-22T14:30:00Z"),
             service_reachable: true,
+            ends_soon: None,
             finishing: false,
+            finish: None,
         }
     }
 
@@ -272,6 +289,25 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_at_the_screen_reads_in_time_that_the_visit_ends() {
+        for ends_soon in [EndsSoon::TenMinutes, EndsSoon::TwoMinutes] {
+            let visit = VisitStatus {
+                ends_soon: Some(ends_soon),
+                ..visit()
+            };
+            for state in [State::WithPatient, State::InRoom, State::StaffControl] {
+                let situation = Situation {
+                    visit: Some(&visit),
+                    ..situation(state)
+                };
+                let (_, body) = words(&situation, &TimeZone::UTC);
+                let wanted = "This visit ends at 2:30pm. Staff can extend it with their key.";
+                assert!(body.ends_with(wanted), "{state:?}: {body}");
+            }
+        }
+    }
+
+    #[test]
     fn staff_read_that_the_service_is_out_of_reach_and_patients_do_not() {
         let visit = VisitStatus {
             service_reachable: false,
@@ -288,6 +324,22 @@ mod tests {
         assert_eq!(heading, "Call continues – key service not reachable");
         assert!(body.contains("until 2:41pm"), "{body}");
         assert_eq!(read(State::WithPatient).0, "Visit ends at 2:30pm");
+    }
+
+    #[test]
+    fn staff_read_until_when_a_visit_may_go_on_for_which_the_laptop_has_changed() {
+        let visit = VisitStatus {
+            finishing: true,
+            finish: Some(Code::PcrChanged),
+            ..visit()
+        };
+        let situation = Situation {
+            visit: Some(&visit),
+            ..situation(State::Ending)
+        };
+        let (heading, body) = words(&situation, &TimeZone::UTC);
+        assert_eq!(heading, "Please finish the visit");
+        assert!(body.contains("until 2:30pm"), "{body}");
     }
 
     #[test]

@@ -278,6 +278,8 @@ impl App {
             reset_count: judged.clock().reset_count,
             hard_end,
             last_order: device.order_seq,
+            quoted_at: now,
+            finish: None,
         };
         let fresh = Fresh {
             id: LeaseId::from_random(random::bytes()?),

@@ -243,6 +243,7 @@ pub fn template(root: &Sha256) -> String {
          [policy]\n\
          # run_for = 300          # seconds that a lease runs (60 to 900)\n\
          # renew_every = 60       # seconds between renewals (20 to 300)\n\
+         # requote_every = 600    # how old the last quote of a visit may become (120 to 1800)\n\
          # grace = 600            # seconds a running call may go on unreached (0 to 1800)\n\
          # session_most = 5400    # seconds until a visit ends without the key (600 to 14400)\n\
          # extend_by = 1800       # seconds that key, PIN and touch add (300 to 3600)\n\

@@ -1,5 +1,6 @@
 //! What a lease says: pure arithmetic over the policy, for the first lease and every one after it.
 
+use wardkey_schemas::Code;
 use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::ids::{DeviceId, Generation, LeaseId, OrderSeq, RoomId, SessionId};
 use wardkey_schemas::key::Thumbprint;
@@ -9,6 +10,9 @@ use wardkey_schemas::names::{Realm, SiteCode};
 use wardkey_schemas::time::{Seconds, Timestamp};
 
 use crate::policy::Policy;
+
+/// Laptops ask up to this part of their time late, so that those of a site come one by one.
+const RENEWAL_LATE: u32 = 5;
 
 /// The visit that a lease is for.
 #[derive(Clone, Debug)]
@@ -37,6 +41,10 @@ pub struct Visit<'a> {
     pub hard_end: Timestamp,
     /// The last order to the laptop.
     pub last_order: OrderSeq,
+    /// When the newest quote of the visit came.
+    pub quoted_at: Timestamp,
+    /// Why the visit may only be finished, if it may.
+    pub finish: Option<Code>,
 }
 
 /// Numbers that are fresh for each lease.
@@ -98,10 +106,24 @@ pub fn lease(visit: &Visit<'_>, seq: u32, fresh: Fresh, policy: &Policy, now: Ti
         grace: policy.grace,
         hard_end_in: left.min(limits::HARD_END_MOST),
         renew_after: policy.renew_every,
+        requote: quote_is_next(visit.quoted_at, policy, now),
+        finish: visit.finish,
         renew_nonce: fresh.renew_nonce,
         last_order: visit.last_order,
         server_time: now,
     }
+}
+
+/// From when on a renewal must bring a quote.
+pub fn quote_due(quoted_at: Timestamp, policy: &Policy) -> Timestamp {
+    quoted_at.plus(policy.requote_every)
+}
+
+/// Whether the next renewal may come after that, at its latest.
+fn quote_is_next(quoted_at: Timestamp, policy: &Policy, now: Timestamp) -> bool {
+    let late = policy.renew_every.number().div_ceil(RENEWAL_LATE);
+    let latest = now.plus(policy.renew_every).plus(Seconds::new(late));
+    latest >= quote_due(quoted_at, policy)
 }
 
 /// When a laptop with this lease must have stopped at the latest, on keyd's clock: its gate counts
@@ -119,6 +141,10 @@ mod tests {
     }
 
     fn lease_until(hard_end: Timestamp) -> Lease {
+        lease_quoted(0, hard_end)
+    }
+
+    fn lease_quoted(quoted_ago: u32, hard_end: Timestamp) -> Lease {
         let realm: Realm = "wardkey.test".parse().unwrap();
         let site: SiteCode = "hmp-xyz".parse().unwrap();
         let visit = Visit {
@@ -134,6 +160,8 @@ mod tests {
             reset_count: 7,
             hard_end,
             last_order: OrderSeq::NONE,
+            quoted_at: now().minus(Seconds::new(quoted_ago)),
+            finish: None,
         };
         let fresh = Fresh {
             id: LeaseId::from_bytes([1; 16]),
@@ -158,6 +186,25 @@ mod tests {
         assert_eq!(cannot_run_past(&lease), now().plus(Seconds::new(30)));
         let over = lease_until(now().minus(Seconds::new(1)));
         assert_eq!(over.hard_end_in, Seconds::ZERO);
+    }
+
+    #[test]
+    fn a_quote_is_asked_for_with_the_renewal_that_may_come_when_it_is_due() {
+        let policy = Policy::default();
+        let end = first_hard_end(&policy, now());
+        let (every, latest) = (policy.requote_every.number(), 72);
+        for (quoted_ago, wanted) in [
+            (0, false),
+            (every - latest - 1, false),
+            (every - latest, true),
+            (every * 3, true),
+        ] {
+            assert_eq!(
+                lease_quoted(quoted_ago, end).requote,
+                wanted,
+                "{quoted_ago}"
+            );
+        }
     }
 
     #[test]

@@ -8,19 +8,25 @@ use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::ids::LeaseId;
 use wardkey_schemas::jws::{Jws, Opened};
 use wardkey_schemas::lease::Lease;
-use wardkey_schemas::renewal::{RenewalBody, RenewalRequest, VisitState};
+use wardkey_schemas::order::AFTER_THIS_CALL_MOST;
+use wardkey_schemas::renewal::{RenewalBody, RenewalRequest};
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
-use wardkey_verifier::appraise::{AppraisedRenewal, ClockAnchor, OpenSession, appraise_renewal};
+use wardkey_verifier::appraise::{
+    AppraisedQuote, AppraisedRenewal, ClockAnchor, OpenSession, appraise_renewal,
+};
 use wardkey_verifier::envelope;
 use wardkey_verifier::tpm::AkIdentity;
 
 use crate::app::App;
+use crate::caller::refusal_detail;
 use crate::failure::Failure;
 use crate::leasing::{self, Fresh, Visit};
+use crate::policy::Policy;
 use crate::standing::{self, For};
+use crate::store::audit::{Actor, Draft, Object};
 use crate::store::devices::TpmTime;
-use crate::store::sessions::{GivenLease, Session};
+use crate::store::sessions::{GivenLease, RenewedSession, Session};
 use crate::store::{Lane, StoreError, Tx, Work};
 use crate::{clock, random};
 
@@ -88,14 +94,26 @@ impl App {
         if session.answered_request == Some(request) {
             return Jws::parse(session.lease.clone()).map_err(Failure::fault);
         }
-        let judged = judge(session, opened, now)?;
-        let (lease, given) = self.next_lease(session, &judged, now).await?;
+        let policy = self.policy_for(&session.device).await?;
+        let judged = judge(session, opened, &policy, now)?;
+        let next = Next::of(session, &judged, now);
+        let (lease, given) = self.next_lease(session, &judged, &next, &policy, now)?;
         let work = Renew {
             session: session.clone(),
-            given,
-            request,
+            renewed: RenewedSession {
+                id: session.id,
+                seq: session.seq,
+                lease: given,
+                request,
+                clock: judged.clock().clock_ms,
+                state: judged.state(),
+                anchor: next.anchor,
+                anchor_at: next.anchor_at,
+                hard_end: next.hard_end,
+                finish: next.finish,
+            },
+            quote: judged.quote().cloned(),
             tpm: judged.clock().into(),
-            state: judged.state(),
             now,
         };
         let (outcome, _) = self.store.write(Lane::Ordinary, work).await?;
@@ -121,10 +139,12 @@ impl App {
         })
     }
 
-    async fn next_lease(
+    fn next_lease(
         &self,
         session: &Session,
         judged: &AppraisedRenewal,
+        next: &Next,
+        policy: &Policy,
         now: Timestamp,
     ) -> Result<(Jws<Lease>, GivenLease), Failure> {
         let trust = self.trust();
@@ -140,17 +160,18 @@ impl App {
             staff_key: session.key,
             activation: session.activation,
             reset_count: session.anchor.reset_count,
-            hard_end: session.hard_end,
+            hard_end: next.hard_end,
             last_order: device.order_seq,
+            quoted_at: next.anchor_at,
+            finish: next.finish,
         };
         let fresh = Fresh {
             id: LeaseId::from_random(random::bytes()?),
             gate_nonce: *judged.gate_nonce(),
             renew_nonce: random::nonce()?,
-            quoted: false,
+            quoted: judged.quote().is_some(),
         };
-        let policy = self.policy_for(device).await?;
-        let lease = leasing::lease(&visit, judged.seq(), fresh, &policy, now);
+        let lease = leasing::lease(&visit, judged.seq(), fresh, policy, now);
         let envelope = self.signers.lease(&lease)?;
         let given = GivenLease {
             text: envelope.as_str().to_owned(),
@@ -180,6 +201,7 @@ fn require_running(session: &Session, now: Timestamp) -> Result<(), Refusal> {
 fn judge(
     session: &Session,
     opened: &Opened<RenewalRequest>,
+    policy: &Policy,
     now: Timestamp,
 ) -> Result<AppraisedRenewal, Refusal> {
     // The store keeps the nonce's hash; once that fits, the nonce is the one that was given.
@@ -203,22 +225,86 @@ fn judge(
         },
         next_seq: session.seq.saturating_add(1),
         renew_nonce: given,
+        baseline: &device.baseline,
         anchor: ClockAnchor {
             clock: session.anchor.into(),
             server_time: session.anchor_at,
         },
+        quote_due: leasing::quote_due(session.anchor_at, policy),
         last_clock_ms: session.last_clock,
     };
     appraise_renewal(opened, &open, now)
 }
 
+/// What a renewal leaves of the visit: its newest quote, and its end.
+struct Next {
+    anchor: TpmTime,
+    anchor_at: Timestamp,
+    hard_end: Timestamp,
+    finish: Option<Code>,
+}
+
+impl Next {
+    /// A quote is the new anchor; if it shows that something changed, the visit is to be finished.
+    fn of(session: &Session, judged: &AppraisedRenewal, now: Timestamp) -> Self {
+        let Some(quote) = judged.quote() else {
+            return Self {
+                anchor: session.anchor,
+                anchor_at: session.anchor_at,
+                hard_end: session.hard_end,
+                finish: session.finish,
+            };
+        };
+        let (hard_end, finish) = match (session.finish, quote.changed()) {
+            (None, Some(changed)) => {
+                let end = session.hard_end.min(now.plus(AFTER_THIS_CALL_MOST));
+                (end, Some(changed.code()))
+            }
+            (before, _) => (session.hard_end, before),
+        };
+        Self {
+            anchor: judged.clock().into(),
+            anchor_at: now,
+            hard_end,
+            finish,
+        }
+    }
+}
+
 struct Renew {
     session: Session,
-    given: GivenLease,
-    request: Sha256,
+    renewed: RenewedSession,
+    quote: Option<AppraisedQuote>,
     tpm: TpmTime,
-    state: VisitState,
     now: Timestamp,
+}
+
+impl Renew {
+    /// Each quote is on record; what it shows to have changed as well.
+    fn record_quote(&self, quote: &AppraisedQuote, tx: &mut Tx) {
+        let device = &self.session.device;
+        let mut detail = serde_json::json!({
+            "session": self.session.id,
+            "renewal": self.renewed.seq.saturating_add(1),
+            "quote": quote.sha256(),
+        });
+        if let (Some(changed), Some(fields)) = (quote.changed(), detail.as_object_mut()) {
+            fields.insert("changed".to_owned(), refusal_detail(changed));
+            fields.insert(
+                "hard_end".to_owned(),
+                serde_json::json!(self.renewed.hard_end),
+            );
+        }
+        tx.audit(Draft {
+            at: self.now,
+            site: self.session.site.clone(),
+            event: "session.quoted",
+            actor: Actor::Laptop(device.id),
+            object: Object::Laptop(device.id),
+            code: quote.changed().map(Refusal::code),
+            detail,
+        });
+    }
 }
 
 impl Work for Renew {
@@ -252,17 +338,10 @@ impl Work for Renew {
                 wanted,
             )));
         }
-        let (seq, clock) = (session.seq, self.tpm.clock);
-        let renewed = tx
-            .renew_session(
-                session.id,
-                seq,
-                &self.given,
-                self.request,
-                clock,
-                self.state,
-            )
-            .await?;
+        let renewed = tx.renew_session(&self.renewed).await?;
+        if let (true, Some(quote)) = (renewed, &self.quote) {
+            self.record_quote(quote, tx);
+        }
         // Two different requests at once: the other one was answered, and the next nonce is its.
         let raced = || Refusal::new(Code::RenewalNonce, "renewed meanwhile", "the newest lease");
         Ok(renewed.then_some(()).ok_or_else(raced))

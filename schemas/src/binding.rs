@@ -119,7 +119,7 @@ impl ActivationBinding<'_> {
     }
 }
 
-/// What the TPM time stamp of a renewal covers.
+/// What the TPM's statement at a renewal covers.
 #[derive(Clone, Copy, Debug)]
 pub struct RenewalBinding<'a> {
     /// The session.
@@ -135,7 +135,16 @@ pub struct RenewalBinding<'a> {
 impl RenewalBinding<'_> {
     /// `qualifyingData` of `TPM2_GetTime`.
     pub fn time(&self) -> Sha256 {
-        Binding::new("wardkey/renew-time/1")
+        self.digest("wardkey/renew-time/1")
+    }
+
+    /// `qualifyingData` of `TPM2_Quote`.
+    pub fn quote(&self) -> Sha256 {
+        self.digest("wardkey/renew-quote/1")
+    }
+
+    fn digest(&self, label: &'static str) -> Sha256 {
+        Binding::new(label)
             .field(self.session.as_bytes())
             .field(&self.seq.to_be_bytes())
             .field(self.renew_nonce.as_bytes())

@@ -12,6 +12,7 @@ use crate::jws::Message;
 use crate::key::Thumbprint;
 use crate::limits;
 use crate::names::{Realm, SiteCode};
+use crate::refusal::Code;
 use crate::time::{Seconds, Timestamp};
 
 /// The key to which a lease is bound (RFC 7800 §3, RFC 9449 §6).
@@ -67,6 +68,12 @@ pub struct Lease {
     pub hard_end_in: Seconds,
     /// When to renew, from now.
     pub renew_after: Seconds,
+    /// Whether the next renewal is to bring a quote: the last one grows old.
+    pub requote: bool,
+    /// Why the visit may only be finished, where its hard end was brought nearer for something that
+    /// was found on the laptop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Code>,
     /// keyd's nonce for the next renewal.
     pub renew_nonce: Nonce,
     /// The last order to this laptop at that moment.

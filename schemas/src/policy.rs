@@ -143,6 +143,8 @@ lengths! {
     run_for: 300, 60 to 900;
     /// How often a laptop renews; at most a third of `run_for`, so that two renewals may be lost.
     renew_every: 60, 20 to 300;
+    /// How old the last quote of a running visit may become.
+    requote_every: 600, 120 to 1800;
     /// How much longer a running call may go on when keyd cannot be reached. 0 is the strict
     /// posture.
     grace: 600, 0 to 1800;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Nonce;
-use crate::evidence::Attestation;
+use crate::evidence::{Attestation, Quote};
 use crate::ids::{DeviceId, Generation, SessionId};
 use crate::jws::{Jws, Message};
 use crate::limits;
@@ -32,6 +32,17 @@ impl VisitState {
     }
 }
 
+/// What the laptop's TPM says at a renewal: that time passes, or everything anew.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RenewalProof {
+    /// `TPM2_GetTime` by the attestation key over both nonces.
+    Time(Attestation),
+    /// `TPM2_Quote` by the attestation key over both nonces, of the registers of the laptop's
+    /// baseline.
+    Quote(Quote),
+}
+
 /// The laptop asks for the next lease; signed by the device key.
 ///
 /// A retry is the same bytes again and gets the same answer.
@@ -52,13 +63,13 @@ pub struct RenewalRequest {
     pub gate_nonce: Nonce,
     /// Where the visit stands.
     pub state: VisitState,
-    /// `TPM2_GetTime` by the attestation key over both nonces.
-    pub time: Attestation,
+    /// What its TPM says.
+    pub proof: RenewalProof,
 }
 
 impl Message for RenewalRequest {
     const TYP: &'static str = "wardkey-renewal-request+jwt";
-    const MAX: usize = limits::MESSAGE_BYTES;
+    const MAX: usize = limits::EVIDENCE_BYTES;
 }
 
 /// The request as it is sent.

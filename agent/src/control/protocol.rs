@@ -6,7 +6,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use wardkey_schemas::Refusal;
 use wardkey_schemas::bundle::BundleVersion;
 use wardkey_schemas::ids::{DeviceId, Generation, OrderSeq, RoomId, SessionId};
 use wardkey_schemas::key::Thumbprint;
@@ -15,6 +14,7 @@ use wardkey_schemas::order::Hold;
 use wardkey_schemas::renewal::VisitState;
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Timestamp;
+use wardkey_schemas::{Code, Refusal};
 use wardkey_token::Pin;
 use zeroize::Zeroizing;
 
@@ -187,6 +187,16 @@ pub struct LaptopStatus {
     pub state: Option<ObjectState>,
 }
 
+/// How near the end of a visit is, once whoever is at the screen is told.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndsSoon {
+    /// Ten minutes or less.
+    TenMinutes,
+    /// Two minutes or less.
+    TwoMinutes,
+}
+
 /// The running visit.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -209,8 +219,12 @@ pub struct VisitStatus {
     pub hard_end: Timestamp,
     /// Whether the last word to keyd was answered.
     pub service_reachable: bool,
-    /// Whether it may only be finished: a stop waits for its end.
+    /// Whether its end is near.
+    pub ends_soon: Option<EndsSoon>,
+    /// Whether it may only be finished: a stop waits for its end, or the laptop has changed.
     pub finishing: bool,
+    /// Why, where the laptop has changed.
+    pub finish: Option<Code>,
 }
 
 /// A security key that is plugged in.

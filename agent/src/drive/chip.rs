@@ -12,7 +12,7 @@ use wardkey_schemas::bytes::{Sha256, Signature};
 use wardkey_schemas::evidence::{Attestation, PcrValue, Quote};
 use wardkey_schemas::jws::{Jws, Message, Unsigned};
 use wardkey_schemas::key::PublicKey;
-use wardkey_schemas::renewal::RenewalRequest;
+use wardkey_schemas::renewal::{RenewalProof, RenewalRequest};
 use wardkey_schemas::{Code, Refusal};
 use wardkey_tpm::{
     AttestationKey, Clock, DeviceKey, EccPublicKey, PcrSelection, Tpm, TpmAddress, TpmError,
@@ -21,7 +21,7 @@ use wardkey_tpm::{
 use super::Events;
 use crate::laptop::Laptop;
 use crate::refusals;
-use crate::session::{Input, RenewalDraft, Ticket};
+use crate::session::{Input, ProofWanted, RenewalDraft, Ticket};
 
 /// What the thread is asked for.
 #[derive(Debug)]
@@ -306,7 +306,13 @@ impl Worker {
             renew_nonce: &draft.renew_nonce,
             gate_nonce: &draft.gate_nonce,
         };
-        let time = self.ak()?.attest_time(binding.time().as_bytes())?;
+        let proof = match &draft.proof {
+            ProofWanted::Time => {
+                let time = self.ak()?.attest_time(binding.time().as_bytes())?;
+                RenewalProof::Time(on_the_wire(time))
+            }
+            ProofWanted::Quote { pcrs } => RenewalProof::Quote(self.quote(pcrs, &binding.quote())?),
+        };
         let laptop = self.laptop()?;
         let key = laptop.device_key;
         let request = RenewalRequest {
@@ -317,7 +323,7 @@ impl Worker {
             renew_nonce: draft.renew_nonce,
             gate_nonce: draft.gate_nonce,
             state: draft.state,
-            time: on_the_wire(time),
+            proof,
         };
         let unsigned = prepare(&request, &key).map_err(No::Other)?;
         let signature = self.sign(&unsigned.digest())?;

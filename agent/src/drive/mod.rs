@@ -22,7 +22,6 @@ mod watching;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -148,7 +147,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         keyd,
         gate: None,
         link: None,
-        callers: Callers::new(TimeZone::system()),
+        callers: Callers::new(config.time_zone.clone()),
         alarm,
         events: events.clone(),
         has_ended: false,

@@ -65,8 +65,20 @@ pub enum Question {
     Receipt(OrderReceipt),
 }
 
-/// A renewal to be stamped and signed by the TPM.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What the TPM is to say at a renewal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ProofWanted {
+    /// That time passes.
+    Time,
+    /// What these registers hold.
+    Quote {
+        /// The registers of the laptop's baseline, ascending.
+        pcrs: Vec<u8>,
+    },
+}
+
+/// A renewal to be stamped or quoted, and signed, by the TPM.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RenewalDraft {
     /// The session.
     pub session: SessionId,
@@ -78,6 +90,8 @@ pub struct RenewalDraft {
     pub gate_nonce: Nonce,
     /// Where the visit stands.
     pub state: VisitState,
+    /// What the TPM is to say.
+    pub proof: ProofWanted,
 }
 
 /// Everything that can be wanted. In one step actions are done in their order; what takes long is

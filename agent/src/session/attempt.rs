@@ -114,6 +114,8 @@ pub(super) struct Attempt {
     goal: Goal,
     token: TokenInfo,
     staff: Option<StaffKey>,
+    /// The registers that keyd wanted quoted, once it said so.
+    pcrs: Vec<u8>,
     /// Until when the PIN may stay in memory, once it was typed.
     pin_until: Option<Boottime>,
     /// When to say again what was signed.

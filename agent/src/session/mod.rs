@@ -52,7 +52,9 @@ use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
 use wardkey_token::TokenEvent;
 
-pub use self::action::{Action, ActivationDraft, ChallengeDraft, Question, RenewalDraft};
+pub use self::action::{
+    Action, ActivationDraft, ChallengeDraft, ProofWanted, Question, RenewalDraft,
+};
 use self::attempt::{Attempt, Orphan};
 use self::fetching::Fetching;
 use self::gate::{GateQuestion, GateSide};

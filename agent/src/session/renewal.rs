@@ -23,7 +23,7 @@ use wardkey_schemas::time::Seconds;
 use wardkey_schemas::{Code, Refusal};
 
 use super::gate::{GateQuestion, refusal_of};
-use super::{Action, Attempt, CallerId, RenewalDraft, Reply, Session, Ticket, Turn};
+use super::{Action, Attempt, CallerId, ProofWanted, RenewalDraft, Reply, Session, Ticket, Turn};
 use crate::control::protocol::Word;
 use crate::limits;
 
@@ -128,6 +128,14 @@ impl Session {
         }
     }
 
+    /// The next renewal comes now, and brings a quote.
+    pub(super) fn requote_soon(&mut self, turn: &Turn<'_>) {
+        if let Some(visit) = &mut self.visit {
+            visit.requote = true;
+        }
+        self.renew_soon(turn);
+    }
+
     pub(super) fn look_at_renewal(&mut self, turn: &mut Turn<'_>) {
         let is_held = self.renewal_is_held();
         let Some(visit) = self.visit.as_mut().filter(|visit| !visit.is_closing()) else {
@@ -190,6 +198,13 @@ impl Session {
                     renew_nonce: visit.renew_nonce,
                     gate_nonce,
                     state: visit.presence,
+                    proof: if visit.requote {
+                        ProofWanted::Quote {
+                            pcrs: visit.pcrs.clone(),
+                        }
+                    } else {
+                        ProofWanted::Time
+                    },
                 };
                 visit.renewal = Renewal::Making {
                     ticket: making,
@@ -388,6 +403,14 @@ impl Session {
                 });
                 self.stop_by(code, turn);
             }
+            Verdict::NotNow if self.wants_first_quote(denial.refusal.code()) => {
+                tracing::info!(refusal = %denial.refusal, "The next renewal brings a quote");
+                self.set_renewal(Renewal::Due {
+                    at: turn.now,
+                    tries,
+                });
+                self.requote_soon(turn);
+            }
             Verdict::NotNow => {
                 self.renew_later(&denial.refusal, tries, turn);
                 let asked = turn.now.plus(denial.retry_after);
@@ -399,6 +422,13 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Whether keyd wants a quote and was not given one: that needs no pause. A second time is a
+    /// quarrel, which does.
+    fn wants_first_quote(&self, code: Code) -> bool {
+        let has_quoted = self.visit.as_ref().is_none_or(|visit| visit.requote);
+        code == Code::RequoteWanted && !has_quoted
     }
 
     /// The gate answered to the next lease.

@@ -71,7 +71,9 @@ impl Session {
             hard_end_in_ms: visit.opened.hard_end.millis_since(now),
             hard_end: visit.hard_end(),
             service_reachable: visit.reachable,
-            finishing: self.gate.is_latched(),
+            ends_soon: visit.ends_soon,
+            finishing: self.gate.is_latched() || visit.finish.is_some(),
+            finish: visit.finish,
         }
     }
 
@@ -112,7 +114,7 @@ impl Session {
         if let Some(attempt) = &self.attempt {
             return attempt.state();
         }
-        if self.gate.is_latched() {
+        if self.gate.is_latched() || visit.finish.is_some() {
             return State::Ending;
         }
         match visit.presence {

@@ -16,7 +16,7 @@ use wardkey_tpm::Clock;
 use super::gate::GateQuestion;
 use super::renewal::Renewal;
 use super::{Action, CallerId, Session, Turn};
-use crate::control::protocol::Word;
+use crate::control::protocol::{EndsSoon, Word};
 use crate::limits;
 
 /// keyd's clock at a moment of ours: enough to show a time to people, never to decide by.
@@ -43,10 +43,20 @@ pub(super) struct Visit {
     pub(super) renewal: Renewal,
     /// How long after this lease the next one is asked for.
     pub(super) renew_after: Seconds,
+    /// The registers that a quote covers.
+    pub(super) pcrs: Vec<u8>,
+    /// Whether the next renewal brings a quote.
+    pub(super) requote: bool,
+    /// Why it may only be finished, by keyd's last word.
+    pub(super) finish: Option<Code>,
+    /// The TPM's restart counter when its clock was last read.
+    restarts: Option<u32>,
     /// How often in a row the gate did not take a lease.
     pub(super) not_taken: u32,
     /// Programs that wait for a renewal.
     pub(super) waiting: Vec<CallerId>,
+    /// How near its end is, as far as that was told.
+    pub(super) ends_soon: Option<EndsSoon>,
     /// Whether the last word to keyd was answered.
     pub(super) reachable: bool,
     closing: bool,
@@ -68,6 +78,7 @@ impl Visit {
         lease: &Lease,
         opened: Opened,
         key: TokenSerial,
+        pcrs: Vec<u8>,
         turn: &mut Turn<'_>,
     ) -> Self {
         Self {
@@ -82,8 +93,13 @@ impl Visit {
             renew_nonce: lease.renew_nonce,
             renewal: Renewal::after(lease.renew_after, turn),
             renew_after: lease.renew_after,
+            pcrs,
+            requote: lease.requote,
+            finish: lease.finish,
+            restarts: None,
             not_taken: 0,
             waiting: Vec::new(),
+            ends_soon: None,
             reachable: true,
             closing: false,
             anchor: Anchor::of(lease, turn.now),
@@ -116,6 +132,8 @@ impl Visit {
         self.seq = lease.seq;
         self.renew_nonce = lease.renew_nonce;
         self.renew_after = lease.renew_after;
+        self.requote = lease.requote;
+        self.finish = lease.finish;
         self.anchor = Anchor::of(lease, turn.now);
         self.reachable = true;
     }
@@ -133,6 +151,35 @@ impl Visit {
         self.waiting.retain(|waiting| *waiting != caller);
     }
 
+    /// Takes note of how near the end is; the view tells it from then on.
+    fn look_at_end(&mut self, now: Boottime) {
+        let left = self.opened.hard_end.millis_since(now);
+        let ends_soon = if left <= millis(limits::WARN_LAST) {
+            Some(EndsSoon::TwoMinutes)
+        } else if left <= millis(limits::WARN_FIRST) {
+            Some(EndsSoon::TenMinutes)
+        } else {
+            None
+        };
+        if self.ends_soon != ends_soon {
+            tracing::info!(session.id = %self.session, left_ms = left, "The end of the visit is told");
+            self.ends_soon = ends_soon;
+        }
+    }
+
+    /// When to look at the end again.
+    fn end_wakes_at(&self) -> Boottime {
+        let before = |length| {
+            let end = self.opened.hard_end.millis();
+            Boottime::from_millis(end.saturating_sub(millis(length)))
+        };
+        match self.ends_soon {
+            None => before(limits::WARN_FIRST),
+            Some(EndsSoon::TenMinutes) => before(limits::WARN_LAST),
+            Some(EndsSoon::TwoMinutes) => Boottime::NEVER,
+        }
+    }
+
     /// When it must end, by keyd's clock; to be shown, not to decide by.
     pub(super) fn hard_end(&self) -> Timestamp {
         self.anchor.at(self.opened.hard_end)
@@ -146,6 +193,10 @@ impl Visit {
     pub(super) const fn is_closing(&self) -> bool {
         self.closing
     }
+}
+
+fn millis(length: Seconds) -> u64 {
+    u64::from(length.number()).saturating_mul(1000)
 }
 
 impl Anchor {
@@ -242,6 +293,14 @@ impl Session {
                     tracing::error!(reset_count = clock.reset_count, "The TPM was reset");
                     self.close(EndReason::TpmReset, turn);
                 }
+                let has_slept = self.visit.as_mut().is_some_and(|visit| {
+                    let before = visit.restarts.replace(clock.restart_count);
+                    before.is_some_and(|before| before != clock.restart_count)
+                });
+                if has_slept {
+                    tracing::info!("The laptop was asleep; it proves itself anew");
+                    self.requote_soon(turn);
+                }
             }
             Err(refusal) => {
                 tracing::error!(%refusal, "The TPM's clock cannot be read");
@@ -252,9 +311,10 @@ impl Session {
 
     pub(super) fn look_at_visit(&mut self, turn: &mut Turn<'_>) {
         self.banner.take_if(|banner| banner.until <= turn.now);
-        if self.visit.is_none() {
+        let Some(visit) = &mut self.visit else {
             return;
-        }
+        };
+        visit.look_at_end(turn.now);
         self.look_at_renewal(turn);
         if turn.now.millis_since(self.clock_read_at) >= limits::CLOCK_EVERY {
             self.clock_read_at = turn.now;
@@ -268,7 +328,7 @@ impl Session {
                 .clock_read_at
                 .millis()
                 .saturating_add(limits::CLOCK_EVERY);
-            let clock = Boottime::from_millis(clock);
+            let clock = Boottime::from_millis(clock).min(visit.end_wakes_at());
             if visit.closing || self.renewal_is_held() {
                 clock
             } else {

@@ -13,7 +13,7 @@ use wardkey_schemas::lease::Lease;
 use wardkey_schemas::link::Heartbeat;
 use wardkey_schemas::order::{Hold, Order};
 use wardkey_schemas::refusal::Verdict;
-use wardkey_schemas::renewal::RenewalBody;
+use wardkey_schemas::renewal::{RenewalBody, RenewalProof};
 use wardkey_schemas::session::{EndReason, Recorded};
 use wardkey_schemas::status::{ObjectState, Status};
 use wardkey_schemas::time::Seconds;
@@ -51,6 +51,10 @@ pub(crate) struct Keyd {
     /// What it says to the next question about a visit, instead of what it would say.
     pub(crate) mood: Option<Verdict>,
     pub(crate) reset_count: u32,
+    /// Whether the next renewal must bring a quote.
+    pub(crate) wants_quote: bool,
+    /// What it found to have changed on the laptop.
+    pub(crate) finish: Option<Code>,
     beats: u64,
     number: u8,
 }
@@ -255,7 +259,15 @@ impl Keyd {
         {
             return Reply::Lease(lease.clone());
         }
+        let is_quoted = matches!(request.proof, RenewalProof::Quote(_));
+        if self.wants_quote && !is_quoted {
+            let refusal = Refusal::new(Code::RequoteWanted, "a time stamp", "a quote");
+            return self.deny_by(laptop, nonce, Verdict::NotNow, refusal);
+        }
+        self.wants_quote &= !is_quoted;
         let mut lease = visit.lease.clone();
+        lease.quoted = is_quoted;
+        lease.finish = self.finish;
         assert_eq!(
             request.seq,
             lease.seq.saturating_add(1),

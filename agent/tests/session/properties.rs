@@ -37,6 +37,8 @@ enum Happening {
     AgentDies,
     GateDies,
     Reset,
+    /// The next renewal must bring a quote.
+    WantQuote,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -67,6 +69,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::AgentDies),
         1 => Just(Happening::GateDies),
         1 => Just(Happening::Reset),
+        1 => Just(Happening::WantQuote),
     ]
 }
 
@@ -120,6 +123,7 @@ fn let_happen(theatre: &mut Theatre, happening: &Happening) {
         Happening::AgentDies => theatre.agent_dies(),
         Happening::GateDies => theatre.gate_dies(),
         Happening::Reset => theatre.reset(),
+        Happening::WantQuote => theatre.keyd.wants_quote = true,
     }
 }
 

@@ -10,8 +10,8 @@ use wardkey_agent::laptop::{KeySalt, Laptop as OwnLaptop};
 use wardkey_agent::outbox::Outbox;
 use wardkey_agent::random::Draws;
 use wardkey_agent::session::{
-    Action, CallerId, Command, Input, KeyRead, Memory, Question, RenewalDraft, Reply, Session,
-    SignatureNo, Ticket,
+    Action, CallerId, Command, Input, KeyRead, Memory, ProofWanted, Question, RenewalDraft, Reply,
+    Session, SignatureNo, Ticket,
 };
 use wardkey_agent::trust_file::Trusted;
 use wardkey_gate::boottime::Boottime;
@@ -23,7 +23,7 @@ use wardkey_schemas::jws::{self, Jws};
 use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::link::Frame;
 use wardkey_schemas::order::{Command as OrderCommand, Order};
-use wardkey_schemas::renewal::{RenewalBody, RenewalRequest};
+use wardkey_schemas::renewal::{RenewalBody, RenewalProof, RenewalRequest};
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::time::Seconds;
 use wardkey_schemas::{Code, Refusal};
@@ -355,7 +355,16 @@ impl Theatre {
             renew_nonce: draft.renew_nonce,
             gate_nonce: draft.gate_nonce,
             state: draft.state,
-            time: attestation(),
+            proof: match &draft.proof {
+                ProofWanted::Time => RenewalProof::Time(attestation()),
+                ProofWanted::Quote { pcrs } => {
+                    assert_eq!(*pcrs, [0, 7], "the registers of the challenge");
+                    RenewalProof::Quote(Quote {
+                        attestation: attestation(),
+                        pcrs: Vec::new(),
+                    })
+                }
+            },
         };
         jws::sign(&request, &laptop.device).unwrap()
     }
@@ -640,14 +649,19 @@ impl Theatre {
     pub(crate) fn heal(&mut self, rounds: u32) {
         self.keyd.mood = None;
         for _ in 0..rounds {
-            let mut steps = 0_u32;
-            while !self.pending.is_empty() {
-                self.arrive(0);
-                steps = steps.saturating_add(1);
-                assert!(steps < 10_000, "it never rests");
-            }
+            self.settle();
             self.beat();
             self.pass(Seconds::new(5));
+        }
+    }
+
+    /// Everything that is under way arrives, in no time.
+    pub(crate) fn settle(&mut self) {
+        let mut steps = 0_u32;
+        while !self.pending.is_empty() {
+            self.arrive(0);
+            steps = steps.saturating_add(1);
+            assert!(steps < 10_000, "it never rests");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Visits as they should go, and as they go when one thing is wrong.
 
-use wardkey_agent::control::protocol::{State, Word};
+use wardkey_agent::control::protocol::{EndsSoon, State, Word};
 use wardkey_agent::session::Command;
 use wardkey_schemas::Code;
 use wardkey_schemas::order::{Command as Order, HoldClass, Mode};
@@ -66,6 +66,73 @@ fn an_outage_within_grace_is_survived_in_the_same_bytes() {
     assert!(after.seq > before.seq && after.service_reachable);
     theatre.heal(240);
     assert!(theatre.is_open(), "the chain of renewals goes on");
+}
+
+#[test]
+fn a_laptop_that_is_asked_for_a_quote_brings_it_at_once_and_the_call_goes_on() {
+    let mut theatre = open();
+    theatre.key_out();
+    theatre.heal(12);
+    let before = theatre.view().visit.unwrap();
+    let denied = theatre.keyd.given.len();
+    theatre.keyd.wants_quote = true;
+    theatre.command(Command::Renew);
+    // The refusal, and the renewal after it, in less time than any pause between two tries takes.
+    theatre.settle();
+    assert!(!theatre.keyd.wants_quote, "the quote came");
+    assert_eq!(theatre.keyd.given.len(), denied + 1);
+    let after = theatre.view().visit.unwrap();
+    assert_eq!(after.seq, before.seq + 1);
+    theatre.heal(240);
+    assert!(theatre.is_open(), "the chain of renewals goes on");
+}
+
+#[test]
+fn a_visit_on_a_laptop_that_changed_is_finished_and_gets_no_more_time() {
+    let mut theatre = open();
+    theatre.keyd.finish = Some(Code::PcrChanged);
+    theatre.command(Command::Renew);
+    theatre.settle();
+    let view = theatre.view();
+    assert_eq!(view.state, State::Ending);
+    assert!(view.visit.unwrap().finishing);
+    assert!(theatre.is_open(), "whoever is in the call may finish it");
+    theatre.command(Command::Extend { serial: None });
+    let refused = theatre.words.last();
+    assert!(
+        matches!(refused, Some(Word::Refused(refusal)) if refusal.code() == Code::PcrChanged),
+        "{refused:?}"
+    );
+    assert!(theatre.is_open());
+}
+
+#[test]
+fn the_end_is_told_ten_and_two_minutes_before_and_no_more_after_more_time() {
+    let mut theatre = open();
+    let told = |theatre: &Theatre| {
+        let visit = theatre.view().visit.unwrap();
+        (visit.hard_end_in_ms, visit.ends_soon)
+    };
+    let mut seen = Vec::new();
+    while theatre.is_open() {
+        let (left, ends_soon) = told(&theatre);
+        let wanted = match left {
+            0..=120_000 => Some(EndsSoon::TwoMinutes),
+            120_001..=600_000 => Some(EndsSoon::TenMinutes),
+            _ => None,
+        };
+        assert_eq!(ends_soon, wanted, "{left} ms before the end");
+        if seen.last() != Some(&ends_soon) {
+            seen.push(ends_soon);
+        }
+        if left < 60_000 && seen.len() == 3 {
+            theatre.command(Command::Extend { serial: None });
+        }
+        theatre.heal(1);
+    }
+    let first = [None, Some(EndsSoon::TenMinutes), Some(EndsSoon::TwoMinutes)];
+    assert_eq!(seen, [first, first].concat());
+    theatre.check_ends();
 }
 
 #[test]

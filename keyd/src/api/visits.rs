@@ -7,7 +7,7 @@ use wardkey_edge::request::{Body, answer};
 use wardkey_schemas::activation::ActivationBody;
 use wardkey_schemas::challenge::ChallengeRequest;
 use wardkey_schemas::jws::Sealed;
-use wardkey_schemas::limits::{EVENT_LOG_BYTES, MESSAGE_BYTES};
+use wardkey_schemas::limits::{EVENT_LOG_BYTES, EVIDENCE_BYTES, MESSAGE_BYTES};
 use wardkey_schemas::order::OrderReceipt;
 use wardkey_schemas::renewal::RenewalBody;
 use wardkey_schemas::session::SessionEnd;
@@ -36,7 +36,7 @@ pub(super) async fn activate(
 
 pub(super) async fn renew(
     State(served): State<Served>,
-    Body(body): Message<RenewalBody>,
+    Body(body): Body<RenewalBody, { around!(EVIDENCE_BYTES) }>,
 ) -> Result<Response, No> {
     Ok(answer(&served.app.renew(body).await?))
 }

@@ -1,5 +1,6 @@
 //! Rooms and visits.
 
+use wardkey_schemas::Code;
 use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::ids::{DeviceId, Generation, RoomId, SessionId};
 use wardkey_schemas::key::Thumbprint;
@@ -82,14 +83,41 @@ pub struct Session {
     pub answered_request: Option<Sha256>,
     /// The envelope of the newest lease.
     pub lease: String,
-    /// The TPM's counters in the quote with which it began or was extended.
+    /// The TPM's counters in its newest quote.
     pub anchor: TpmTime,
     /// When that quote came.
     pub anchor_at: Timestamp,
     /// The TPM's clock in its last statement, in milliseconds.
     pub last_clock: u64,
+    /// Why it may only be finished: what a quote showed to have changed on the laptop.
+    pub finish: Option<Code>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+}
+
+/// A renewal as it was judged.
+#[derive(Clone, Debug)]
+pub struct RenewedSession {
+    /// Which visit.
+    pub id: SessionId,
+    /// The number of the renewal before.
+    pub seq: u32,
+    /// The next lease.
+    pub lease: GivenLease,
+    /// SHA-256 of the request.
+    pub request: Sha256,
+    /// The TPM's clock in it, in milliseconds.
+    pub clock: u64,
+    /// Where the visit stands.
+    pub state: VisitState,
+    /// The TPM's counters in the newest quote.
+    pub anchor: TpmTime,
+    /// When that came.
+    pub anchor_at: Timestamp,
+    /// When the visit must end at the latest; it moves nearer and never away.
+    pub hard_end: Timestamp,
+    /// Why it may only be finished.
+    pub finish: Option<Code>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -111,6 +139,7 @@ struct Row {
     anchor_clock: i64,
     anchor_at: i64,
     last_clock: i64,
+    finish: Option<String>,
     ended_at: Option<i64>,
     #[sqlx(flatten)]
     device: DeviceRow,
@@ -145,6 +174,10 @@ impl TryFrom<Row> for Session {
             },
             anchor_at: column("anchor_at").time(row.anchor_at)?,
             last_clock: i64_to_bits(row.last_clock),
+            finish: row
+                .finish
+                .map(|code| column("finish").text(&code))
+                .transpose()?,
             ended_at: row
                 .ended_at
                 .map(|at| column("ended_at").time(at))
@@ -195,7 +228,8 @@ impl Store {
                  cast(case when k.revoked = 1 or k.holds > 0 then 1 else 0 end as bigint) \
                  as key_stopped, s.room_id, s.activation_sha256, s.hard_end, s.seq, \
                  s.renew_nonce_hash, s.answered_request, s.lease, s.reset_count, \
-                 s.restart_count, s.anchor_clock, s.anchor_at, s.last_clock, s.ended_at, ",
+                 s.restart_count, s.anchor_clock, s.anchor_at, s.last_clock, s.finish, \
+                 s.ended_at, ",
                 device_columns!(),
                 " from session s join device d on d.device_id = s.device_id \
                  join staff_key k on k.key = s.key where s.session_id = $1"
@@ -525,7 +559,7 @@ impl Tx {
             self,
             "update session set key = $3, activation_sha256 = $4, certificate_sha256 = $5, \
              hard_end = $6, cannot_run_past = $7, seq = seq + 1, renew_nonce_hash = $8, \
-             answered_request = null, lease = $9, restart_count = $10, anchor_clock = $11, \
+             answered_request = null, finish = null, lease = $9, restart_count = $10, anchor_clock = $11, \
              last_clock = $11, anchor_at = $12 \
              where session_id = $1 and seq = $2 and ended_at is null and not exists \
              (select 1 from session other where other.key = $3 and other.ended_at is null \
@@ -551,28 +585,27 @@ impl Tx {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn renew_session(
-        &mut self,
-        id: SessionId,
-        seq: u32,
-        lease: &GivenLease,
-        request: Sha256,
-        clock: u64,
-        state: VisitState,
-    ) -> Result<bool, StoreError> {
+    pub async fn renew_session(&mut self, renewed: &RenewedSession) -> Result<bool, StoreError> {
         let rows = execute!(
             self,
             "update session set seq = seq + 1, cannot_run_past = $3, renew_nonce_hash = $4, \
-             answered_request = $5, lease = $6, last_clock = $7, visit_state = $8 \
+             answered_request = $5, lease = $6, last_clock = $7, visit_state = $8, \
+             restart_count = $9, anchor_clock = $10, anchor_at = $11, \
+             hard_end = case when hard_end < $12 then hard_end else $12 end, finish = $13 \
              where session_id = $1 and seq = $2 and ended_at is null",
-            id.as_bytes().as_slice(),
-            i64::from(seq),
-            lease.cannot_run_past.millis(),
-            lease.renew_nonce.sha256().as_bytes().as_slice(),
-            request.as_bytes().as_slice(),
-            lease.text.as_str(),
-            bits_to_i64(clock),
-            state.as_str()
+            renewed.id.as_bytes().as_slice(),
+            i64::from(renewed.seq),
+            renewed.lease.cannot_run_past.millis(),
+            renewed.lease.renew_nonce.sha256().as_bytes().as_slice(),
+            renewed.request.as_bytes().as_slice(),
+            renewed.lease.text.as_str(),
+            bits_to_i64(renewed.clock),
+            renewed.state.as_str(),
+            i64::from(renewed.anchor.restart_count),
+            bits_to_i64(renewed.anchor.clock),
+            renewed.anchor_at.millis(),
+            renewed.hard_end.millis(),
+            renewed.finish.map(Code::as_str)
         )?;
         Ok(rows == 1)
     }

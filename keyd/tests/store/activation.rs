@@ -4,7 +4,8 @@ use wardkey_keyd::store::Store;
 use wardkey_keyd::store::challenges::{NonceUse, StoredChallenge};
 use wardkey_keyd::store::devices::TpmTime;
 use wardkey_keyd::store::readers::Reader;
-use wardkey_keyd::store::sessions::{GivenLease, NewSession};
+use wardkey_keyd::store::sessions::{GivenLease, NewSession, RenewedSession};
+use wardkey_schemas::Code;
 use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::challenge::Purpose;
 use wardkey_schemas::evidence::PcrValue;
@@ -23,6 +24,13 @@ const TPM: TpmTime = TpmTime {
     reset_count: 1,
     restart_count: 0,
     clock: 2000,
+};
+
+/// The same a minute later, after a sleep.
+const QUOTED: TpmTime = TpmTime {
+    reset_count: 1,
+    restart_count: 1,
+    clock: 62_000,
 };
 
 fn challenge(device: DeviceId, key: Thumbprint) -> StoredChallenge {
@@ -68,6 +76,22 @@ fn lease(number: u8) -> GivenLease {
         text: format!("lease {number}"),
         renew_nonce: Nonce::new([number; 32]),
         cannot_run_past: now().plus(Seconds::new(900)),
+    }
+}
+
+/// Renewal `seq` and one, with a quote that found the laptop changed.
+fn renewed(seq: u32, number: u8) -> RenewedSession {
+    RenewedSession {
+        id: SessionId::from_bytes([1; 16]),
+        seq,
+        lease: lease(number),
+        request: Sha256::of(b"request"),
+        clock: 3000,
+        state: VisitState::WithPatient,
+        anchor: QUOTED,
+        anchor_at: now().plus(Seconds::new(60)),
+        hard_end: now().plus(Seconds::new(3600)),
+        finish: Some(Code::PcrChanged),
     }
 }
 
@@ -239,22 +263,32 @@ async fn a_visit_is_renewed_from_the_place_where_it_was_judged() {
         let id = sample.id;
         assert!(begin(store, sample.clone()).await);
         let request = Sha256::of(b"request");
-        let renewed = out(write_work!(store, |tx| async move {
-            let state = VisitState::WithPatient;
+        let outcome = out(write_work!(store, |tx| async move {
             Ok([
-                tx.renew_session(id, 0, &lease(2), request, 3000, state)
-                    .await?,
-                tx.renew_session(id, 0, &lease(3), request, 3000, state)
-                    .await?,
+                tx.renew_session(&renewed(0, 2)).await?,
+                tx.renew_session(&renewed(0, 3)).await?,
             ])
         }));
-        assert_eq!(renewed, [true, false]);
+        assert_eq!(outcome, [true, false]);
         let found = store.find_session(id).await.unwrap().unwrap();
         assert_eq!((found.seq, found.lease.as_str()), (1, "lease 2"));
         assert_eq!(
             (found.anchor, found.anchor_at, found.last_clock),
-            (TPM, now(), 3000)
+            (QUOTED, now().plus(Seconds::new(60)), 3000)
         );
+        assert_eq!(found.hard_end, now().plus(Seconds::new(3600)), "nearer");
+        assert_eq!(found.finish, Some(Code::PcrChanged));
+        let later = RenewedSession {
+            hard_end: now().plus(Seconds::new(7200)),
+            ..renewed(1, 3)
+        };
+        let outcome = out(write_work!(store, |tx| {
+            let later = later.clone();
+            async move { tx.renew_session(&later).await }
+        }));
+        assert!(outcome);
+        let found = store.find_session(id).await.unwrap().unwrap();
+        assert_eq!(found.hard_end, now().plus(Seconds::new(3600)), "no later");
         assert_eq!(found.answered_request, Some(request));
         assert!(!found.key_stopped);
         let extended = out(write_work!(store, |tx| {
@@ -262,20 +296,20 @@ async fn a_visit_is_renewed_from_the_place_where_it_was_judged() {
             longer.hard_end = longer.hard_end.plus(Seconds::new(1800));
             async move {
                 Ok([
-                    tx.extend_session(&longer, 0, now()).await?,
                     tx.extend_session(&longer, 1, now()).await?,
+                    tx.extend_session(&longer, 2, now()).await?,
                 ])
             }
         }));
         assert_eq!(extended, [false, true]);
         let found = store.find_session(id).await.unwrap().unwrap();
-        assert_eq!((found.seq, found.answered_request), (2, None));
+        assert_eq!((found.seq, found.answered_request), (3, None));
+        assert_eq!(found.finish, None);
         let ended = out(write_work!(store, |tx| async move {
             Ok([
                 tx.end_session(id, EndReason::Staff, now()).await?,
                 tx.end_session(id, EndReason::Stopped, now()).await?,
-                tx.renew_session(id, 2, &lease(4), request, 4000, VisitState::InRoom)
-                    .await?,
+                tx.renew_session(&renewed(3, 4)).await?,
             ])
         }));
         assert_eq!(ended, [true, false, false]);

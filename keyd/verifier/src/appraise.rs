@@ -15,6 +15,7 @@
 //! [`appraise_renewal`].
 
 mod activation;
+mod baseline;
 mod clock;
 mod hello;
 mod key;
@@ -29,7 +30,7 @@ pub use self::clock::ClockAnchor;
 pub use self::hello::{AppraisedHello, appraise_hello};
 pub use self::key::{AppraisedKey, IssuedKeyEnrolment, KeyVoucher, VouchedBy, appraise_key};
 pub use self::laptop::{AppraisedLaptop, IssuedEnrolment, Secret, appraise_laptop};
-pub use self::renewal::{AppraisedRenewal, OpenSession, appraise_renewal};
+pub use self::renewal::{AppraisedQuote, AppraisedRenewal, OpenSession, appraise_renewal};
 
 /// Refuses with the first field that a person's approval does not cover.
 fn require_covered(

@@ -410,11 +410,11 @@ codes! {
         "Start a new visit with your security key.";
     TpmClock, "TPM_CLOCK", Refused, NotNow,
         "The laptop's security clock does not fit",
-        "The TPM's clock went backwards or differs too much from the time that passed here.",
+        "The TPM's clock or its restart counter went backwards.",
         "Wait; the laptop checks again by itself.";
-    TpmRestarted, "TPM_RESTARTED", Refused, NotNow,
-        "The laptop was asleep",
-        "The TPM's restart counter changed; a new statement is needed.",
+    RequoteWanted, "REQUOTE_WANTED", Refused, NotNow,
+        "The laptop is to be checked again",
+        "The last quote is too old, or the TPM's restart counter or pace shows that the laptop slept: the renewal must bring a quote.",
         "Wait; the laptop checks again by itself.";
     // Activation: what was signed must be what was asked.
     ContextChallenge, "CONTEXT_CHALLENGE", Refused, NotNow,

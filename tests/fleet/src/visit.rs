@@ -6,7 +6,7 @@ use wardkey_schemas::challenge::{Challenge, Purpose};
 use wardkey_schemas::evidence::Quote;
 use wardkey_schemas::jws::Jws;
 use wardkey_schemas::lease::Lease;
-use wardkey_schemas::renewal::{RenewalBody, RenewalRequest, VisitState};
+use wardkey_schemas::renewal::{RenewalBody, RenewalProof, RenewalRequest, VisitState};
 
 use crate::laptop::Laptop;
 use crate::person::Person;
@@ -100,8 +100,25 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// The next renewal, before it is signed.
+    /// The next renewal with a time stamp, before it is signed.
     pub fn renewal(&self, laptop: &Laptop) -> RenewalRequest {
+        self.renewal_by(laptop, |binding| {
+            RenewalProof::Time(laptop.chip.time(&binding.time()))
+        })
+    }
+
+    /// The next renewal with a quote, before it is signed.
+    pub fn requote(&self, laptop: &Laptop) -> RenewalRequest {
+        self.renewal_by(laptop, |binding| {
+            RenewalProof::Quote(laptop.chip.quote(&binding.quote(), &laptop.boot.pcrs))
+        })
+    }
+
+    fn renewal_by(
+        &self,
+        laptop: &Laptop,
+        proof: impl FnOnce(&RenewalBinding<'_>) -> RenewalProof,
+    ) -> RenewalRequest {
         let (seq, gate_nonce) = (self.lease.seq.saturating_add(1), laptop.nonce());
         let binding = RenewalBinding {
             session: self.lease.session,
@@ -117,8 +134,13 @@ impl Visit {
             renew_nonce: self.lease.renew_nonce,
             gate_nonce,
             state: VisitState::InRoom,
-            time: laptop.chip.time(&binding.time()),
+            proof: proof(&binding),
         }
+    }
+
+    /// The next renewal with a quote, signed.
+    pub fn requote_body(&self, laptop: &Laptop) -> RenewalBody {
+        sealed(laptop, &self.requote(laptop))
     }
 
     /// The next renewal, signed.
@@ -128,7 +150,7 @@ impl Visit {
 }
 
 /// A renewal as it is sent.
-pub(crate) fn sealed(laptop: &Laptop, request: &RenewalRequest) -> RenewalBody {
+fn sealed(laptop: &Laptop, request: &RenewalRequest) -> RenewalBody {
     RenewalBody {
         session: request.session,
         request: laptop.sign(request),

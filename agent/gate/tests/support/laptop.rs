@@ -131,6 +131,8 @@ impl Laptop {
             grace: Seconds::new(600),
             hard_end_in: Seconds::new(5400),
             renew_after: Seconds::new(60),
+            requote: false,
+            finish: None,
             renew_nonce: Nonce::new([4; 32]),
             last_order: OrderSeq::NONE,
             server_time: now(),

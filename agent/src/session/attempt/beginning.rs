@@ -53,6 +53,7 @@ impl Session {
         });
         // A visit that was asked to finish gets no more time.
         let goal = goal.and_then(|goal| self.require_unlatched().map(|()| goal));
+        let goal = goal.and_then(|goal| self.require_unchanged().map(|()| goal));
         self.begin(caller, goal, serial, turn);
     }
 
@@ -75,6 +76,7 @@ impl Session {
                     goal,
                     token,
                     staff: None,
+                    pcrs: Vec::new(),
                     pin_until: None,
                     again_at: None,
                     unanswered: 0,
@@ -95,6 +97,15 @@ impl Session {
         self.standing_ground()?;
         self.gate.require_ready()?;
         self.keys.choose(serial)
+    }
+
+    /// Refuses more time for a visit that is to be finished because the laptop has changed.
+    fn require_unchanged(&self) -> Result<(), Refusal> {
+        let finish = self.visit.as_ref().and_then(|visit| visit.finish);
+        finish.map_or(Ok(()), |code| {
+            let found = "a visit that is to be finished";
+            Err(Refusal::new(code, found, "a laptop that is as it was"))
+        })
     }
 
     fn require_unlatched(&self) -> Result<(), Refusal> {

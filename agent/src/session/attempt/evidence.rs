@@ -177,6 +177,7 @@ impl Session {
             Err(refusal) => return give_up(attempt, refusal, turn),
         };
         attempt.steps.done(StepName::Challenge, turn.now);
+        attempt.pcrs.clone_from(&challenge.pcrs);
         let ticket = self.ticket();
         turn.push(Action::Quote {
             ticket,

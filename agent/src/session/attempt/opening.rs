@@ -246,13 +246,20 @@ impl Session {
             (Goal::MoreTime { .. }, Some(visit)) => {
                 let key_is_in = self.keys.has(serial);
                 visit.extended(lease, opened, serial, key_is_in, turn);
+                visit.pcrs.clone_from(&attempt.pcrs);
                 let hard_end = visit.hard_end();
                 let session = lease.session;
                 turn.tell(attempt.caller, Word::Extended { session, hard_end });
             }
             (Goal::Visit(_) | Goal::MoreTime { .. }, _) => {
                 self.banner = None;
-                self.visit = Some(Visit::new(lease, opened, serial, turn));
+                self.visit = Some(Visit::new(
+                    lease,
+                    opened,
+                    serial,
+                    attempt.pcrs.clone(),
+                    turn,
+                ));
                 let timing = attempt.steps.timing();
                 tracing::info!(
                     session.id = %lease.session,

@@ -3,9 +3,12 @@
 use wardkey_fleet::tpm::{Boot, Statement, quote_body};
 use wardkey_fleet::{ActivationDraft, Laptop};
 use wardkey_schemas::Code;
-use wardkey_schemas::bytes::Sha256;
+use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::challenge::{Purpose, RoomChoice};
 use wardkey_schemas::evidence::Quote;
+use wardkey_schemas::refusal::Verdict;
+use wardkey_schemas::renewal::RenewalBody;
+use wardkey_schemas::time::Seconds;
 
 use crate::running::{World, denied, on_each_engine, refused};
 
@@ -161,18 +164,27 @@ pub(crate) async fn a_visit_does_not_outlive_a_restart_of_its_laptop_nor_a_clock
         let mut laptop = fleet.laptop(people).await.unwrap();
         let visit = fleet.visit(&laptop, &people.staff).await.unwrap();
 
-        // Asleep and awake again: a new statement is wanted, and the call goes on.
+        // Asleep and awake again: a quote is wanted, and the call goes on.
         laptop.chip.restart_count = 1;
         let slept = fleet.renew(&laptop, &visit).await;
-        assert_eq!(refused(slept), Code::TpmRestarted);
-        let visit = fleet.extend(&laptop, &people.staff, &visit).await.unwrap();
+        assert_eq!(refused(slept), Code::RequoteWanted);
+        let visit = fleet.requote(&laptop, &visit).await.unwrap();
+        assert!(visit.lease.quoted);
+        let visit = fleet.renew(&laptop, &visit).await.unwrap();
+        assert!(!visit.lease.quoted);
 
-        for off_by in [-3_600_000, 3_600_000] {
-            laptop.chip.off_by = off_by;
-            let jumped = fleet.renew(&laptop, &visit).await;
-            assert_eq!(refused(jumped), Code::TpmClock, "{off_by}");
-        }
+        // A clock that runs away is believed again from the next quote on; one that goes back is not.
+        laptop.chip.off_by = 3_600_000;
+        let jumped = fleet.renew(&laptop, &visit).await;
+        assert_eq!(refused(jumped), Code::RequoteWanted);
+        let visit = fleet.requote(&laptop, &visit).await.unwrap();
+        let visit = fleet.renew(&laptop, &visit).await.unwrap();
         laptop.chip.off_by = 0;
+        let back = fleet.renew(&laptop, &visit).await;
+        assert_eq!(refused(back), Code::TpmClock);
+        let back = fleet.requote(&laptop, &visit).await;
+        assert_eq!(refused(back), Code::TpmClock);
+        laptop.chip.off_by = 3_600_000;
         let visit = fleet.renew(&laptop, &visit).await.unwrap();
 
         laptop.chip.reset();
@@ -187,4 +199,77 @@ pub(crate) async fn a_visit_does_not_outlive_a_restart_of_its_laptop_nor_a_clock
         assert_eq!(refused(back), Code::TpmClock);
     })
     .await;
+}
+
+#[tokio::test]
+pub(crate) async fn a_quote_that_grows_old_in_a_visit_is_asked_for_anew() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let laptop = fleet.laptop(people).await.unwrap();
+        let visit = fleet.visit(&laptop, &people.staff).await.unwrap();
+        assert!(visit.lease.quoted && !visit.lease.requote);
+
+        // Nine minutes on: the lease that comes now asks for a quote with the one after it.
+        world.database.change("update session set anchor_at = anchor_at - 540000, anchor_clock = anchor_clock - 540000").await;
+        let visit = fleet.renew(&laptop, &visit).await.unwrap();
+        assert!(visit.lease.requote);
+        // Two minutes on: nothing but a quote will do, and the call goes on until it comes.
+        world.database.change("update session set anchor_at = anchor_at - 120000, anchor_clock = anchor_clock - 120000").await;
+        let stamp = fleet.renew(&laptop, &visit).await;
+        assert_eq!(refused(stamp), Code::RequoteWanted);
+
+        let body = visit.requote_body(&laptop);
+        let first = fleet.caller.renew(&body).await.unwrap().lease;
+        let again = fleet.caller.renew(&body).await.unwrap().lease;
+        assert_eq!(first, again, "a retry is answered alike");
+        let visit = fleet.visit_of(first);
+        assert!(visit.lease.quoted && !visit.lease.requote);
+        assert_eq!(visit.lease.finish, None);
+        fleet.renew(&laptop, &visit).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+pub(crate) async fn a_laptop_that_changes_in_a_visit_finishes_it_or_is_stopped() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let mut laptop = fleet.laptop(people).await.unwrap();
+        let visit = fleet.visit(&laptop, &people.staff).await.unwrap();
+        assert_eq!(visit.lease.hard_end_in, Seconds::new(5400));
+
+        // Firmware: the call may be finished, within an hour, and the next lease still says so.
+        let accepted = laptop.boot.pcrs.clone();
+        laptop.boot.pcrs[0].sha256 = Sha256::of(b"new firmware");
+        let visit = fleet.requote(&laptop, &visit).await.unwrap();
+        assert_eq!(visit.lease.finish, Some(Code::PcrChanged));
+        assert!(visit.lease.hard_end_in <= Seconds::new(3600));
+        let visit = fleet.renew(&laptop, &visit).await.unwrap();
+        assert_eq!(visit.lease.finish, Some(Code::PcrChanged));
+        let end = visit.lease.server_time.plus(visit.lease.hard_end_in);
+        let visit = fleet.requote(&laptop, &visit).await.unwrap();
+        let later = visit.lease.server_time.plus(visit.lease.hard_end_in);
+        // Leases count in whole seconds.
+        let more = later.millis_since(end);
+        assert!(more < 1000, "saying it again gives no more time");
+        let more = fleet.extend(&laptop, &people.staff, &visit).await;
+        assert_eq!(refused(more), Code::PcrChanged);
+
+        // Secure Boot: the call ends.
+        laptop.boot.pcrs = accepted;
+        laptop.boot.pcrs[3].sha256 = Sha256::of(b"no Secure Boot");
+        let body = visit.requote_body(&laptop);
+        let nonce = visit_nonce(&laptop, &body);
+        let answer = fleet.caller.renew(&body).await;
+        let denial = denied(world, &laptop, nonce, answer);
+        assert_eq!(denial.refusal.code(), Code::PcrChanged);
+        assert_eq!(denial.verdict, Verdict::Stop);
+    })
+    .await;
+}
+
+/// The gate's nonce in a renewal, by which its answer is known.
+fn visit_nonce(laptop: &Laptop, body: &RenewalBody) -> Nonce {
+    let opened = body.request.open(laptop.chip.device.public()).unwrap();
+    opened.message().gate_nonce
 }

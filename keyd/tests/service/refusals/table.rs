@@ -110,8 +110,12 @@ fn known(code: Code) -> Option<Known> {
         PcrChanged => Here(&[
             evidence::a_laptop_that_starts_differently_opens_no_visit_until_it_starts_as_before,
         ]),
-        TpmResetInSession | TpmClock | TpmRestarted => Here(&[
+        TpmResetInSession | TpmClock => Here(&[
             evidence::a_visit_does_not_outlive_a_restart_of_its_laptop_nor_a_clock_that_jumps,
+        ]),
+        RequoteWanted => Here(&[
+            evidence::a_visit_does_not_outlive_a_restart_of_its_laptop_nor_a_clock_that_jumps,
+            evidence::a_quote_that_grows_old_in_a_visit_is_asked_for_anew,
         ]),
         DeviceUnknown | DeviceGeneration | SessionUnknown => {
             Here(&[visits::a_laptop_speaks_of_its_own_visits_orders_and_enrolment])

@@ -58,7 +58,7 @@ const SWAPS: [Swap; 9] = [
         request.gate_nonce = other.renewal.gate_nonce;
     }),
     ("time stamp", Code::QuoteSignature, |request, other| {
-        request.time = other.renewal.time.clone();
+        request.proof = other.renewal.proof.clone();
     }),
 ];
 

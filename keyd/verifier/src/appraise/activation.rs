@@ -12,6 +12,7 @@ use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::{Code, Refusal};
 
+use super::baseline::require_baseline;
 use super::clock;
 use crate::envelope;
 use crate::event_log::{EventLog, KnownLog, ReplayedLog, require_explained};
@@ -263,26 +264,6 @@ fn require_log(
             Ok(None)
         }
     }
-}
-
-/// Every quoted register is as accepted, and every accepted one was quoted.
-fn require_baseline(quoted: &[PcrValue], baseline: &[PcrValue]) -> Result<(), Refusal> {
-    if quoted == baseline && !baseline.is_empty() {
-        return Ok(());
-    }
-    let value = |values: &[PcrValue], index: u8| {
-        let found = values.iter().find(|value| value.index == index);
-        found.map(|value| value.sha256)
-    };
-    let changed: Vec<String> = (0..=u8::MAX)
-        .filter(|index| value(quoted, *index) != value(baseline, *index))
-        .map(|index| index.to_string())
-        .collect();
-    Err(Refusal::new(
-        Code::PcrChanged,
-        format_args!("other values in PCR {}", changed.join(", ")),
-        "the accepted baseline",
-    ))
 }
 
 /// Whoever the envelope says signed: at an activation it is another security key than the one in.

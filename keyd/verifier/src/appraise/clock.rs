@@ -72,28 +72,28 @@ pub(super) fn require_forward(last: &ClockInfo, now: &ClockInfo) -> Result<(), R
     ))
 }
 
-/// Refuses a clock after the laptop slept since `anchor`.
+/// Wants a quote after the laptop slept since `anchor`.
 ///
 /// # Errors
 ///
-/// `TPM_RESTARTED`.
+/// `REQUOTE_WANTED`.
 pub(super) fn require_awake(anchor: &ClockAnchor, now: &ClockInfo) -> Result<(), Refusal> {
     if now.restart_count == anchor.clock.restart_count {
         return Ok(());
     }
     Err(Refusal::new(
-        Code::TpmRestarted,
+        Code::RequoteWanted,
         format_args!("restart counter {}", now.restart_count),
         anchor.clock.restart_count,
     ))
 }
 
-/// Refuses a clock that did not pass as the service's clock did between `anchor` and `now`, within 2 %
+/// Wants a quote for a clock that did not pass as the service's clock did between `anchor` and `now`, within 2 %
 /// and five seconds.
 ///
 /// # Errors
 ///
-/// `TPM_CLOCK`.
+/// `REQUOTE_WANTED`.
 pub(super) fn require_pace(
     anchor: &ClockAnchor,
     clock: &ClockInfo,
@@ -106,7 +106,7 @@ pub(super) fn require_pace(
         .saturating_add(LEEWAY_MS);
     let refuse = |found: String| {
         Refusal::new(
-            Code::TpmClock,
+            Code::RequoteWanted,
             found,
             format_args!("{here} ms as here, within {leeway} ms"),
         )
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(code(require_awake(&anchor, &CLOCK)), None);
         assert_eq!(
             code(require_awake(&anchor, &slept)),
-            Some(Code::TpmRestarted)
+            Some(Code::RequoteWanted)
         );
     }
 
@@ -231,13 +231,13 @@ mod tests {
             assert_eq!(after(passed), None, "{passed}");
         }
         for passed in [0, 974_999, 1_025_001, u64::MAX] {
-            assert_eq!(after(passed), Some(Code::TpmClock), "{passed}");
+            assert_eq!(after(passed), Some(Code::RequoteWanted), "{passed}");
         }
         let back = ClockInfo {
             clock_ms: 999_999,
             ..CLOCK
         };
         let result = require_pace(&anchor, &back, anchor.server_time);
-        assert_eq!(code(result), Some(Code::TpmClock));
+        assert_eq!(code(result), Some(Code::RequoteWanted));
     }
 }

@@ -83,6 +83,8 @@ impl Case {
             grace: Seconds::new(600),
             hard_end_in: Seconds::new(5400),
             renew_after: Seconds::new(60),
+            requote: false,
+            finish: None,
             renew_nonce: Nonce::new([5; 32]),
             last_order: OrderSeq::NONE,
             server_time: now(),

@@ -1,11 +1,12 @@
 //! A visit, from the challenge to its end.
 
+use wardkey_schemas::Code;
 use wardkey_schemas::activation::{Activation, ActivationBody, ActivationRequest, LeaseAnswer};
 use wardkey_schemas::bundle::BundleVersion;
 use wardkey_schemas::challenge::{Challenge, ChallengeRequest, Purpose, RoomChoice};
 use wardkey_schemas::ids::{Generation, OrderSeq};
 use wardkey_schemas::lease::{Confirmation, Lease};
-use wardkey_schemas::renewal::{RenewalBody, RenewalRequest, VisitState};
+use wardkey_schemas::renewal::{RenewalBody, RenewalProof, RenewalRequest, VisitState};
 use wardkey_schemas::session::{EndReason, Recorded, SessionEnd};
 use wardkey_schemas::time::Seconds;
 
@@ -89,6 +90,17 @@ pub(super) fn activation_bodies() -> Cases<ActivationBody> {
     ]
 }
 
+pub(super) fn leases() -> Cases<Lease> {
+    let finishing = Lease {
+        seq: 7,
+        quoted: false,
+        requote: true,
+        finish: Some(Code::PcrChanged),
+        ..lease()
+    };
+    vec![("first", lease()), ("finishing", finishing)]
+}
+
 pub(super) fn lease() -> Lease {
     Lease {
         iss: Lease::issuer(&realm()),
@@ -113,6 +125,8 @@ pub(super) fn lease() -> Lease {
         grace: Seconds::new(600),
         hard_end_in: Seconds::new(3600),
         renew_after: Seconds::new(60),
+        requote: false,
+        finish: None,
         renew_nonce: renew_nonce(),
         last_order: OrderSeq::new(2),
         server_time: at(0),
@@ -125,6 +139,14 @@ pub(super) fn lease_answer() -> LeaseAnswer {
     }
 }
 
+pub(super) fn renewal_requests() -> Cases<RenewalRequest> {
+    let quoted = RenewalRequest {
+        proof: RenewalProof::Quote(quote()),
+        ..renewal_request()
+    };
+    vec![("time", renewal_request()), ("quote", quoted)]
+}
+
 pub(super) fn renewal_request() -> RenewalRequest {
     RenewalRequest {
         device: device(),
@@ -134,7 +156,7 @@ pub(super) fn renewal_request() -> RenewalRequest {
         renew_nonce: renew_nonce(),
         gate_nonce: gate_nonce(),
         state: VisitState::WithPatient,
-        time: attestation("the TPM's time (TPMS_ATTEST)"),
+        proof: RenewalProof::Time(attestation("the TPM's time (TPMS_ATTEST)")),
     }
 }
 

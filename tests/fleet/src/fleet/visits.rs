@@ -94,6 +94,17 @@ impl Fleet {
         self.visit_for(laptop, person, purpose, room).await
     }
 
+    /// Renews a visit's lease with a quote.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn requote(&self, laptop: &Laptop, visit: &Visit) -> Result<Visit, CallError> {
+        let body = visit.requote_body(laptop);
+        let LeaseAnswer { lease } = self.caller.renew(&body).await?;
+        Ok(self.visit_of(lease))
+    }
+
     /// Renews a visit's lease.
     ///
     /// # Errors

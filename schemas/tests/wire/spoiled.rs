@@ -17,6 +17,7 @@ const OPTIONAL: &[&str] = &[
     "end_reason",
     "ended_at",
     "event_log",
+    "finish",
     "last_seen",
     "last_used",
     "own",

@@ -346,6 +346,8 @@ impl Forge {
             reset_count: 1,
             hard_end: self.server_time(terms.hard_end),
             last_order: OrderSeq::new(u64::from(terms.last_order)),
+            quoted_at: self.server_time(terms.at),
+            finish: None,
         };
         let fresh = leasing::Fresh {
             id: LeaseId::from_bytes([terms.nonce; 16]),

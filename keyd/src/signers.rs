@@ -12,15 +12,22 @@ pub struct Signers {
     lease: SigningKey,
     order: SigningKey,
     answer: SigningKey,
+    status: SigningKey,
 }
 
 impl Signers {
     /// Takes one key for each function.
-    pub const fn new(lease: SigningKey, order: SigningKey, answer: SigningKey) -> Self {
+    pub const fn new(
+        lease: SigningKey,
+        order: SigningKey,
+        answer: SigningKey,
+        status: SigningKey,
+    ) -> Self {
         Self {
             lease,
             order,
             answer,
+            status,
         }
     }
 
@@ -59,6 +66,15 @@ impl Signers {
     pub fn reopen_order(&self, text: String) -> Result<Order, EnvelopeError> {
         let opened = Jws::<Order>::parse(text)?.open(self.order.public())?;
         Ok(opened.into_message())
+    }
+
+    /// Signs a status list, or what changed in one.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`].
+    pub fn status<T: Message>(&self, message: &T) -> Result<Jws<T>, SigningError> {
+        jws::sign(message, &self.status)
     }
 
     /// Signs anything else that keyd says: challenges, denials, states, heartbeats, receipts.

@@ -183,6 +183,7 @@ pub fn load_signers(keys: &KeyFolder) -> Result<Signers, TrustError> {
         load(Function::Lease)?,
         load(Function::Order)?,
         load(Function::Answer)?,
+        load(Function::Status)?,
     ))
 }
 

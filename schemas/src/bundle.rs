@@ -180,11 +180,13 @@ pub enum Function {
     Order,
     /// Signs challenges, denials, states, heartbeats and receipts.
     Answer,
+    /// Signs status lists.
+    Status,
 }
 
 impl Function {
     /// All functions.
-    pub const ALL: [Self; 3] = [Self::Lease, Self::Order, Self::Answer];
+    pub const ALL: [Self; 4] = [Self::Lease, Self::Order, Self::Answer, Self::Status];
 
     /// The word in file names and messages.
     pub const fn as_str(self) -> &'static str {
@@ -192,6 +194,7 @@ impl Function {
             Self::Lease => "lease",
             Self::Order => "order",
             Self::Answer => "answer",
+            Self::Status => "status",
         }
     }
 }

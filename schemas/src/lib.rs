@@ -48,6 +48,7 @@ pub mod role;
 pub mod room;
 pub mod session;
 pub mod status;
+pub mod status_list;
 pub mod subject;
 mod text;
 pub mod time;

@@ -71,3 +71,20 @@ pub const TICKET_MOST: Seconds = Seconds::new(60);
 
 /// A room ticket, as long as a platform's own tokens get.
 pub const TICKET_CHARS: usize = 2048;
+
+/// Entries of one status list: four million, some hundred times the laptops of any prison service.
+pub const STATUS_ENTRIES: u32 = 4 * 1024 * 1024;
+
+/// A whole status list: a quarter of a byte an entry that nothing could compress, base64url inside
+/// base64url.
+pub const STATUS_LIST_CHARS: usize = 2 * 1024 * 1024;
+
+/// Entries of a status list that change from one epoch to the next; the next epoch brings the rest.
+pub const STATUS_CHANGES: usize = 16 * 1024;
+
+/// Changes of a status list: at most four bytes each that nothing could compress, base64url inside
+/// base64url.
+pub const STATUS_CHANGES_CHARS: usize = 128 * 1024;
+
+/// Epochs of a status list in one answer; the next answer brings the rest.
+pub const STATUS_EPOCHS: usize = 64;

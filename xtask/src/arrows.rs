@@ -46,9 +46,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// These take of the verifier only what opens bundles, certificates, leases and orders: no feature
-/// of it.
-const VERIFIER_CORE_ONLY: &[&str] = &[GATE, AGENT, CTL];
+/// These take of the verifier only what opens bundles, certificates, leases and orders, and the
+/// features beside their names.
+const VERIFIER_CORE_ONLY: &[(&str, &[&str])] = &[
+    (GATE, &[]),
+    (AGENT, &["status-lists"]),
+    (CTL, &["status-lists"]),
+];
 
 /// Judgement has no hands: nothing in these lists can reach a clock, a socket, a file or
 /// randomness. (`aws-lc-rs` could give randomness; [`crate::purity`] sees to it that nobody asks.)
@@ -58,6 +62,7 @@ const PURE: &[(&str, &[&str])] = &[
         &[
             SCHEMAS,
             "aws-lc-rs",
+            "flate2",
             "p256",
             "thiserror",
             "x509-parser",
@@ -133,10 +138,13 @@ fn strays(metadata: &Metadata) -> Vec<String> {
 }
 
 fn takes_too_much(name: &str, dependency: &Dependency) -> bool {
+    let Some((_, features)) = VERIFIER_CORE_ONLY.iter().find(|(core, _)| *core == name) else {
+        return false;
+    };
+    let allowed = |feature: &String| features.contains(&feature.as_str());
     dependency.name == VERIFIER
         && dependency.kind != Kind::Dev
-        && VERIFIER_CORE_ONLY.contains(&name)
-        && (dependency.default_features || !dependency.features.is_empty())
+        && (dependency.default_features || !dependency.features.iter().all(allowed))
 }
 
 fn impure(package: &Package) -> Vec<String> {

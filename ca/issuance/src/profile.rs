@@ -130,6 +130,7 @@ impl Profile {
                     Function::Lease => &[oid::EKU_LEASE],
                     Function::Order => &[oid::EKU_ORDER],
                     Function::Answer => &[oid::EKU_ANSWER],
+                    Function::Status => &[oid::EKU_STATUS],
                 },
                 policies: &[],
             },

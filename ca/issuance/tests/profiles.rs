@@ -164,6 +164,12 @@ fn service_keys() -> Vec<(Profile, Expected)> {
             oid::EKU_ANSWER,
             "answer.keyd.wardkey.example",
         ),
+        key(
+            Function::Status,
+            "status",
+            oid::EKU_STATUS,
+            "status.keyd.wardkey.example",
+        ),
         (
             Profile::TlsServer {
                 names: vec![

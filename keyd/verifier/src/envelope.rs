@@ -12,6 +12,7 @@ use wardkey_schemas::registration::{KeyOffer, LaptopOffer, Receipt};
 use wardkey_schemas::room::RoomOrder;
 use wardkey_schemas::session::Recorded;
 use wardkey_schemas::status::Status;
+use wardkey_schemas::status_list::{StatusChanges, StatusListToken};
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
 
@@ -100,4 +101,6 @@ from_service! {
     Recorded: Answer, AnswerNotBelieved;
     RoomOrder: Order, OrderSigner;
     Status: Answer, AnswerNotBelieved;
+    StatusListToken: Status, StatusSigner;
+    StatusChanges: Status, StatusSigner;
 }

@@ -48,5 +48,7 @@ pub mod credential;
 pub mod ek;
 #[cfg(feature = "appraisal")]
 pub mod piv;
+#[cfg(feature = "status-lists")]
+pub mod status_list;
 #[cfg(feature = "appraisal")]
 pub mod tpm;

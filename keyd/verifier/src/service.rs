@@ -13,7 +13,7 @@ use crate::certificate::{Certificate, EXTENDED_KEY_USAGE, KeyUsage, Validity};
 use crate::envelope::{self, FromService};
 use crate::profile::{self, Shape};
 
-/// Certificates that one list may hold: three functions, each with a few keys while they are
+/// Certificates that one list may hold: four functions, each with a few keys while they are
 /// exchanged.
 pub const MOST_KEYS: usize = 16;
 
@@ -106,7 +106,8 @@ impl VerifiedServiceKeys {
     ///
     /// # Errors
     ///
-    /// `LEASE_SIGNER`, `ORDER_SIGNER` or `ANSWER_NOT_BELIEVED` if no such key signed it,
+    /// `LEASE_SIGNER`, `ORDER_SIGNER`, `STATUS_SIGNER` or `ANSWER_NOT_BELIEVED` if no such key signed
+    /// it,
     /// `MESSAGE_MALFORMED`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET`.
     pub fn open<T: FromService>(&self, jws: &Jws<T>) -> Result<Opened<T>, Refusal> {
         let claimed = jws.claimed_key();
@@ -182,5 +183,6 @@ const fn purpose(function: Function) -> &'static str {
         Function::Lease => oid::EKU_LEASE,
         Function::Order => oid::EKU_ORDER,
         Function::Answer => oid::EKU_ANSWER,
+        Function::Status => oid::EKU_STATUS,
     }
 }

@@ -9,6 +9,7 @@ use crate::catalogue::{Entry, entries};
 
 /// Who signs each message. The schema cannot know.
 const SIGNERS: &[(&str, &str)] = &[
+    ("statuslist+jwt", "keyd's status key"),
     (
         "wardkey-action+jwt",
         "a person's security key (slot 9c, PIN and touch)",
@@ -55,6 +56,7 @@ const SIGNERS: &[(&str, &str)] = &[
     ("wardkey-room-order+jwt", "keyd's order key"),
     ("wardkey-session-end+jwt", "the laptop's device key"),
     ("wardkey-status+jwt", "keyd's answer key"),
+    ("wardkey-status-changes+jwt", "keyd's status key"),
     ("wardkey-status-request+jwt", "the laptop's device key"),
 ];
 

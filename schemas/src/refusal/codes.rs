@@ -691,7 +691,31 @@ codes! {
         "That does not fit what the laptop is doing",
         "The command belongs to another state of the visit.",
         "Look at the laptop's state and try again.";
-
+    // Status lists.
+    StatusSigner, "STATUS_SIGNER", Refused, NotNow,
+        "The list was not made by the key service",
+        "The status list is not signed by a status key that the service authority certified.",
+        "Do not use the list; tell your security officer.";
+    StatusListOther, "STATUS_LIST_OTHER", Refused, NotNow,
+        "This is another list than the one asked for",
+        "The status list is genuine, and of another class or another installation.",
+        "Fetch the list again.";
+    StatusListMalformed, "STATUS_LIST_MALFORMED", Malformed, NotNow,
+        "The list cannot be read",
+        "The entries of the status list cannot be unpacked, or their hash is not the one that was signed.",
+        "Fetch the list again; if it happens again, tell your security officer.";
+    StatusListBroken, "STATUS_LIST_BROKEN", Refused, NotNow,
+        "The changes do not fit the list",
+        "The changes do not follow the epoch and the hash of the list that they are laid on.",
+        "Fetch the whole list again; if it happens again, tell your security officer.";
+    StatusListExpired, "STATUS_LIST_EXPIRED", Refused, NotNow,
+        "The list is too old",
+        "The status list is past the time until which it may be believed.",
+        "Fetch the list again.";
+    EpochRollback, "EPOCH_ROLLBACK", Refused, NotNow,
+        "This list is older than one seen before",
+        "The epoch of the status list is lower than one that was seen: somebody shows an old list, or the service was set back.",
+        "Do not use the list; tell your security officer at once.";
 }
 
 impl fmt::Display for Code {

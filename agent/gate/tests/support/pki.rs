@@ -152,6 +152,7 @@ pub struct Pki {
     pub lease_key: ServiceKey,
     pub order_key: ServiceKey,
     pub answer_key: ServiceKey,
+    status_key: ServiceKey,
 }
 
 impl Pki {
@@ -191,10 +192,11 @@ impl Pki {
                 certificate: certificate.into(),
             }
         };
-        let (lease_key, order_key, answer_key) = (
+        let (lease_key, order_key, answer_key, status_key) = (
             function(Function::Lease),
             function(Function::Order),
             function(Function::Answer),
+            function(Function::Status),
         );
         Self {
             root,
@@ -206,6 +208,7 @@ impl Pki {
             lease_key,
             order_key,
             answer_key,
+            status_key,
         }
     }
 
@@ -278,9 +281,14 @@ impl Pki {
     /// keyd's function keys.
     pub fn service_keys(&self) -> ServiceKeys {
         ServiceKeys {
-            certificates: [&self.lease_key, &self.order_key, &self.answer_key]
-                .map(|key| key.certificate.clone())
-                .into(),
+            certificates: [
+                &self.lease_key,
+                &self.order_key,
+                &self.answer_key,
+                &self.status_key,
+            ]
+            .map(|key| key.certificate.clone())
+            .into(),
         }
     }
 

@@ -183,6 +183,8 @@ fn known(code: Code) -> Option<Known> {
             Never("the gate's word on the laptop")
         }
         NotEnrolled | AlreadyEnrolled | StateOutOfTurn => Never("the agent's word on the laptop"),
+        StatusSigner | StatusListOther | StatusListMalformed | StatusListBroken
+        | StatusListExpired | EpochRollback => Judged(VERIFIER),
         _ => return None,
     })
 }

@@ -22,4 +22,5 @@ mod order;
 mod pem;
 mod person;
 mod service;
+mod status_list;
 mod world;

@@ -11,6 +11,7 @@ mod orders;
 mod rooms;
 mod schema;
 mod signers;
+mod standing;
 mod things;
 mod trust;
 mod visits;
@@ -192,6 +193,11 @@ pub(crate) fn made_anew() -> Vec<Entry> {
         // Lists for people.
         signed(lists::queries()),
         unsigned("answer", lists::answers()),
+        // How things stand, for whoever wants to check.
+        signed(one(standing::list())),
+        signed(one(standing::changes())),
+        unsigned("status-chain", one(standing::chain())),
+        unsigned("kept-status-list", one(standing::kept())),
         // The body that is one signed message, whatever its type.
         unsigned("sealed", one(orders::sealed())),
     ]

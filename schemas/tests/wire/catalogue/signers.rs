@@ -33,6 +33,8 @@ pub(crate) enum Signer {
     Officer = 10,
     /// A reader's key.
     Reader = 11,
+    /// keyd's status key.
+    Status = 12,
 }
 
 impl Signer {

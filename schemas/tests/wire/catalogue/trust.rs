@@ -90,6 +90,7 @@ pub(super) fn service_keys() -> ServiceKeys {
             bytes("the lease key (DER)"),
             bytes("the order key (DER)"),
             bytes("the answer key (DER)"),
+            bytes("the status key (DER)"),
         ],
     }
 }

@@ -27,6 +27,7 @@ use wardkey_schemas::registration::{
 use wardkey_schemas::renewal::RenewalRequest;
 use wardkey_schemas::session::{Recorded, SessionEnd};
 use wardkey_schemas::status::{Status, StatusRequest};
+use wardkey_schemas::status_list::{StatusChanges, StatusListToken};
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(fixed_key);
 /// A key that signs nothing.
@@ -58,7 +59,7 @@ macro_rules! every {
         every!($check($input), KeyPossession, LaptopApproval, LaptopOffer, Lease, LinkHello, OpenKey);
         every!($check($input), OpenLaptop, Order, OrderReceipt, Query, Receipt, Recorded);
         every!($check($input), RenewalRequest, ReportIssued, SessionEnd, SiteCharter, Status);
-        every!($check($input), StatusRequest, TrustBundle);
+        every!($check($input), StatusChanges, StatusListToken, StatusRequest, TrustBundle);
     };
     ($check:ident($input:expr), $($message:ty),+) => {
         $($check::<$message>($input);)+

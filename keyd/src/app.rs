@@ -13,6 +13,7 @@ use crate::platform::RoomProvider;
 use crate::policies::Policies;
 use crate::policy::Policy;
 use crate::signers::Signers;
+use crate::status_lists::shelf::Shelf;
 use crate::store::{Lane, Store, StoreError, Tx, Work};
 use crate::trust::{Sources, Trust, TrustError};
 
@@ -30,6 +31,8 @@ pub struct App {
     pub platform: Option<Arc<dyn RoomProvider>>,
     /// The laptops linked to this node.
     pub hub: Hub,
+    /// The status lists that this node hands out.
+    pub lists: Shelf,
     trust: RwLock<Arc<Trust>>,
     sources: Sources,
     sent: mpsc::UnboundedSender<(DeviceId, OrderSeq)>,
@@ -54,6 +57,7 @@ impl App {
             signers,
             platform,
             hub: Hub::default(),
+            lists: Shelf::default(),
             trust,
             sources,
             sent,

@@ -51,6 +51,7 @@ pub mod serve;
 pub mod signers;
 pub mod standing;
 pub mod states;
+pub mod status_lists;
 pub mod store;
 pub mod trust;
 pub mod visit_end;

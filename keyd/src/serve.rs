@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::link::{catch_up, listen};
 use crate::platform::RoomProvider;
 use crate::platform::http::HttpPlatform;
+use crate::status_lists::publisher::{self, Publisher};
 use crate::store::{Lane, Store, StoreError, Tx, Work};
 use crate::trust::{self, Sources, Trust, TrustError};
 use crate::{api, clock, cutting};
@@ -106,7 +107,11 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         })
     };
     let sent_writer = tokio::spawn(app::write_sent(store.clone(), sent_orders));
+    // Whoever asks first finds the lists there.
+    let mut publisher = Publisher::new(Arc::clone(&app));
+    publisher.look_and_tell(clock::now()).await;
     let mut tasks: Vec<JoinHandle<()>> = vec![
+        tokio::spawn(publisher::run(publisher, stopped.clone())),
         tokio::spawn(catch_up::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(listen::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(cutting::run(Arc::clone(&app), stopped.clone())),
@@ -165,6 +170,10 @@ fn recorder() -> PrometheusHandle {
         ("wardkey_acts_total", "acts of people"),
         ("wardkey_refusals_total", "refusals by code"),
         ("wardkey_cuts_total", "attempts at cuts by outcome"),
+        (
+            "wardkey_status_epochs_total",
+            "epochs of status lists published",
+        ),
     ] {
         metrics::describe_counter!(name, meaning);
     }

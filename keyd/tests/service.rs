@@ -48,6 +48,8 @@ mod repeats;
 mod running;
 #[path = "service/samples.rs"]
 mod samples;
+#[path = "service/status_lists.rs"]
+mod status_lists;
 #[path = "service/swaps/mod.rs"]
 mod swaps;
 #[path = "service/wire.rs"]

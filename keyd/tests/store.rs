@@ -20,5 +20,7 @@ mod activation;
 mod enrolment;
 #[path = "store/record.rs"]
 mod record;
+#[path = "store/status_lists.rs"]
+mod status_lists;
 #[path = "store/stops.rs"]
 mod stops;

@@ -78,10 +78,7 @@ impl FromStr for StatusClass {
 }
 
 /// How one thing stands (draft-ietf-oauth-status-list §7.1).
-#[derive(
-    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
-)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum StatusValue {
     /// 0: in use, and nobody has stopped it.
     Valid,
@@ -117,7 +114,7 @@ impl StatusValue {
         }
     }
 
-    /// The word in messages and for people.
+    /// The word for people.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Valid => "valid",

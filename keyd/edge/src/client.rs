@@ -6,7 +6,11 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use wardkey_schemas::jws::Jws;
 use wardkey_schemas::problem::{MEDIA_TYPE, Problem};
+use wardkey_schemas::status_list::{
+    StatusChain, StatusChanges, StatusClass, StatusEpoch, StatusListToken,
+};
 use wardkey_schemas::{Code, Refusal};
 
 use crate::{limits, tls};
@@ -174,13 +178,66 @@ impl Client {
         self.read(url, request).await
     }
 
+    /// Reads the whole status list of a class.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn status_list(&self, class: StatusClass) -> Result<Jws<StatusListToken>, CallError> {
+        let url = format!("{}/v1/status-lists/{class}", self.base);
+        let body = self.read_body(&url, self.http.get(&url)).await?;
+        let not_an_answer = || CallError::NotAnAnswer {
+            url: url.clone(),
+            status: 200,
+        };
+        let text = String::from_utf8(body).map_err(|_| not_an_answer())?;
+        Jws::parse(text).map_err(|_| not_an_answer())
+    }
+
+    /// Reads what was published of a status list after an epoch, oldest first: answer after answer,
+    /// `most` epochs at most.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; a refusal with `STATUS_CHANGES_GONE` where only the whole list helps.
+    pub async fn status_changes(
+        &self,
+        class: StatusClass,
+        since: StatusEpoch,
+        most: usize,
+    ) -> Result<Vec<Jws<StatusChanges>>, CallError> {
+        let mut changes: Vec<Jws<StatusChanges>> = Vec::new();
+        while changes.len() < most {
+            let have = u64::try_from(changes.len()).unwrap_or(u64::MAX);
+            let since = since.number().saturating_add(have);
+            let path = format!("/v1/status-lists/{class}/changes?since={since}");
+            let chain: StatusChain = self.read_from(&path).await?;
+            let last = chain.changes.len() < wardkey_schemas::limits::STATUS_EPOCHS;
+            changes.extend(chain.changes);
+            if last {
+                break;
+            }
+        }
+        Ok(changes)
+    }
+
     async fn read<A: DeserializeOwned>(
         &self,
         url: String,
         request: reqwest::RequestBuilder,
     ) -> Result<A, CallError> {
+        let body = self.read_body(&url, request).await?;
+        serde_json::from_slice(&body).map_err(|_| CallError::NotAnAnswer { url, status: 200 })
+    }
+
+    /// The body of an answer that is a yes.
+    async fn read_body(
+        &self,
+        url: &str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Vec<u8>, CallError> {
         let unreachable = |source| CallError::Unreachable {
-            url: url.clone(),
+            url: url.to_owned(),
             source,
         };
         let mut response = request.send().await.map_err(unreachable)?;
@@ -190,7 +247,7 @@ impl Client {
             .get(CONTENT_TYPE)
             .is_some_and(|value| value == MEDIA_TYPE);
         let not_an_answer = || CallError::NotAnAnswer {
-            url: url.clone(),
+            url: url.to_owned(),
             status: status.as_u16(),
         };
         let mut body = Vec::new();
@@ -201,7 +258,7 @@ impl Client {
             }
         }
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| not_an_answer());
+            return Ok(body);
         }
         if is_problem && let Ok(problem) = serde_json::from_slice(&body) {
             return Err(CallError::Refused(Box::new(problem)));

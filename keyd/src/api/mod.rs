@@ -4,6 +4,7 @@ mod links;
 mod ops;
 mod people;
 mod registrations;
+mod status_lists;
 mod trust;
 mod visits;
 
@@ -73,6 +74,8 @@ macro_rules! routes {
 routes! {
     Bundle, GET, "/v1/bundle", Anyone, get(trust::bundle);
     ServiceKeys, GET, "/v1/service-keys", Anyone, get(trust::service_keys);
+    StatusList, GET, "/v1/status-lists/{class}", Anyone, get(status_lists::whole);
+    StatusChanges, GET, "/v1/status-lists/{class}/changes", Anyone, get(status_lists::changes);
     WelcomeSite, POST, "/v1/sites", Anyone, post(registrations::welcome_site);
     OpenLaptop, POST, "/v1/registrations/laptops", Registrar, post(registrations::open_laptop);
     AnnounceLaptop, POST, "/v1/registrations/laptops/announce", Registrar,

@@ -408,6 +408,9 @@ impl Tx {
             device.lead.as_bytes().as_slice(),
             now.millis()
         )?;
+        if rows == 1 {
+            self.list_device(device.id).await?;
+        }
         Ok(rows == 1)
     }
 
@@ -456,6 +459,9 @@ impl Tx {
             device.lead.as_bytes().as_slice(),
             now.millis()
         )?;
+        if rows == 1 {
+            self.restate_device(device.id).await?;
+        }
         Ok(rows == 1)
     }
 
@@ -479,6 +485,9 @@ impl Tx {
             device_certificate,
             ak_certificate
         )?;
+        if rows == 1 {
+            self.restate_device(id).await?;
+        }
         Ok(rows == 1)
     }
 
@@ -503,6 +512,9 @@ impl Tx {
             step.to().as_str(),
             now.millis()
         )?;
+        if rows == 1 {
+            self.restate_device(id).await?;
+        }
         Ok(rows == 1)
     }
 
@@ -587,7 +599,7 @@ impl Tx {
              where device_id = $1",
             id.as_bytes().as_slice()
         )?;
-        Ok(())
+        self.restate_device(id).await
     }
 
     /// Takes the next place in the row of orders to a laptop.

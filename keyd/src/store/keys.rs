@@ -313,6 +313,9 @@ impl Tx {
             enrolled.person.as_bytes().as_slice(),
             i64::from(enrolled.serial.number())
         )?;
+        if rows == 1 {
+            self.list_key(thumbprint, enrolled.person).await?;
+        }
         Ok(rows == 1)
     }
 
@@ -336,6 +339,9 @@ impl Tx {
             certificate,
             Sha256::of(certificate).as_bytes().as_slice()
         )?;
+        if rows == 1 {
+            self.restate_key(key).await?;
+        }
         Ok(rows == 1)
     }
 
@@ -368,6 +374,9 @@ impl Tx {
             step.to().as_str(),
             now.millis()
         )?;
+        if rows == 1 {
+            self.restate_key(key).await?;
+        }
         Ok(rows == 1)
     }
 
@@ -387,7 +396,7 @@ impl Tx {
             "update key_grant set state = 'revoked' where key = $1",
             key.as_bytes().as_slice()
         )?;
-        Ok(())
+        self.restate_key(key).await
     }
 
     /// Puts all grants of a key that came back after a loss into quarantine: it must be enrolled
@@ -402,7 +411,7 @@ impl Tx {
             "update key_grant set state = 'quarantine' where key = $1 and state = 'active'",
             key.as_bytes().as_slice()
         )?;
-        Ok(())
+        self.restate_key(key).await
     }
 
     /// The second statement of every activation: takes the key's row if it may start now and
@@ -469,6 +478,6 @@ impl Tx {
              where key = $1",
             key.as_bytes().as_slice()
         )?;
-        Ok(())
+        self.restate_key(key).await
     }
 }

@@ -31,6 +31,8 @@ pub mod registrations;
 pub mod rows;
 pub mod sessions;
 pub mod sites;
+pub mod status_entries;
+pub mod status_lists;
 pub mod work;
 
 use std::sync::Arc;

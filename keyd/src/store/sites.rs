@@ -142,6 +142,7 @@ impl Tx {
                 first.role.as_str()
             )?;
         }
+        self.list_site(&charter.site).await?;
         Ok(true)
     }
 

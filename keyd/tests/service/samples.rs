@@ -103,6 +103,8 @@ pub(crate) fn body(
         // Nothing is signed here.
         | Route::Bundle
         | Route::ServiceKeys
+        | Route::StatusList
+        | Route::StatusChanges
         | Route::Link
         | Route::ChallengePerson
         | Route::Health

@@ -103,9 +103,9 @@ impl VerifiedStatusList {
                 format!("epoch {} after {}", self.epoch.next(), self.entries.root()),
             ));
         }
-        let changed = changes::unpack(said.changes.as_slice()).map_err(malformed)?;
+        let moved = changes::unpack(said.changes.as_slice()).map_err(malformed)?;
         let mut entries = self.entries;
-        entries.apply(&changed, said.entries).map_err(malformed)?;
+        entries.apply(&moved, said.entries).map_err(malformed)?;
         if entries.root() != said.root {
             return Err(other_hash(&entries, said.root, Code::StatusListBroken));
         }

@@ -716,6 +716,14 @@ codes! {
         "This list is older than one seen before",
         "The epoch of the status list is lower than one that was seen: somebody shows an old list, or the service was set back.",
         "Do not use the list; tell your security officer at once.";
+    StatusListMissing, "STATUS_LIST_MISSING", Unavailable, NotNow,
+        "The list is not ready yet",
+        "The service has not published this status list since it began.",
+        "Try again in a few seconds.";
+    StatusChangesGone, "STATUS_CHANGES_GONE", NotFound, NotNow,
+        "These changes are not kept any more",
+        "The epoch asked for is too old, or was never published.",
+        "Fetch the whole list.";
 }
 
 impl fmt::Display for Code {

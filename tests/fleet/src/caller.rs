@@ -10,7 +10,7 @@ use wardkey_schemas::action::{ActionAnswer, ActionChallenge};
 use wardkey_schemas::activation::{ActivationBody, LeaseAnswer};
 use wardkey_schemas::bundle::{BundlePackage, ServiceKeys};
 use wardkey_schemas::challenge::{Challenge, ChallengeRequest};
-use wardkey_schemas::jws::Sealed;
+use wardkey_schemas::jws::{Jws, Sealed};
 use wardkey_schemas::order::{OrderReceipt, SignedAct};
 use wardkey_schemas::problem::{MEDIA_TYPE, Problem};
 use wardkey_schemas::query::{Answer, Query};
@@ -21,6 +21,7 @@ use wardkey_schemas::registration::{
 use wardkey_schemas::renewal::RenewalBody;
 use wardkey_schemas::session::{Recorded, SessionEnd};
 use wardkey_schemas::status::{Status, StatusRequest};
+use wardkey_schemas::status_list::{StatusChanges, StatusClass, StatusEpoch, StatusListToken};
 
 /// What keyd said to any bytes.
 #[derive(Clone, Debug)]
@@ -162,6 +163,45 @@ impl Caller {
     /// [`CallError`].
     pub async fn service_keys(&self) -> Result<ServiceKeys, CallError> {
         self.client.read_from("/v1/service-keys").await
+    }
+
+    /// A whole status list.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn status_list(&self, class: StatusClass) -> Result<Jws<StatusListToken>, CallError> {
+        self.client.status_list(class).await
+    }
+
+    /// What was published of a status list after an epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn status_changes(
+        &self,
+        class: StatusClass,
+        since: StatusEpoch,
+    ) -> Result<Vec<Jws<StatusChanges>>, CallError> {
+        self.client.status_changes(class, since, 1_000).await
+    }
+
+    /// Reads a path with a header, as a cache on the way does: status, headers, length of the body.
+    ///
+    /// # Errors
+    ///
+    /// [`reqwest::Error`] if no answer came back.
+    pub async fn get_with(
+        &self,
+        path: &str,
+        name: http::HeaderName,
+        value: &str,
+    ) -> Result<(u16, http::HeaderMap, usize), reqwest::Error> {
+        let url = format!("{}{path}", self.endpoint.url);
+        let response = self.raw.get(url).header(name, value).send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok((status, headers, response.bytes().await?.len()))
     }
 
     /// Sends any bytes with any method and content type.

@@ -185,6 +185,10 @@ fn known(code: Code) -> Option<Known> {
         NotEnrolled | AlreadyEnrolled | StateOutOfTurn => Never("the agent's word on the laptop"),
         StatusSigner | StatusListOther | StatusListMalformed | StatusListBroken
         | StatusListExpired | EpochRollback => Judged(VERIFIER),
+        StatusListMissing => Judged("src"),
+        StatusChangesGone => {
+            Here(&[crate::status_lists::a_stop_is_published_and_followed_by_whoever_has_the_list])
+        }
         _ => return None,
     })
 }

@@ -51,6 +51,7 @@ fn a_message_opens_with_a_key_of_its_function_only() {
     for wrong in [
         world.function(Function::Lease),
         world.function(Function::Order),
+        world.function(Function::Status),
         &world.service.key,
         &key(),
     ] {
@@ -129,7 +130,7 @@ fn one_certificate_that_does_not_stand_for_itself_refuses_the_list() {
         }),
         (Code::CertificatePurpose, |f| f.remove(EXTENDED_KEY_USAGE)),
         (Code::CertificatePurpose, |f| {
-            f.extension(EXTENDED_KEY_USAGE).value = identifiers(&[oid::EKU_STATUS]);
+            f.extension(EXTENDED_KEY_USAGE).value = identifiers(&[oid::EKU_BUNDLE]);
         }),
         (Code::CertificateName, |f| {
             f.extension(SUBJECT_ALTERNATIVE_NAME).value =

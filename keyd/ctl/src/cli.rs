@@ -1,12 +1,14 @@
 //! The command line: what can be typed, and the help that teaches it.
 
 mod options;
+mod status;
 mod verbs;
 
 use clap::{Parser, Subcommand};
 use wardkey_told::LEGEND;
 
 pub use self::options::Options;
+pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
     Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, KeyCommand, Log, Orders, PolicyCommand, Reason,
     Resume, Revoke, Stop,
@@ -86,6 +88,9 @@ pub enum Command {
     /// Enrol a security key, or look at the one that is plugged in
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Fetch and check the signed lists of what may be used and what was stopped
+    #[command(subcommand)]
+    Status(StatusCommand),
     /// Let this program read on your behalf for a quarter of an hour
     ///
     /// Commands that show lists do this by themselves when it is needed.

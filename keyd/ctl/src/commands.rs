@@ -6,6 +6,7 @@ mod enrol;
 mod lists;
 mod resuming;
 mod showing;
+mod status;
 mod stopping;
 mod watching;
 
@@ -47,6 +48,7 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Confirm(Confirm::Key(key)) => confirming::key(desk, key).await,
         Command::Key(KeyCommand::Enrol(enrol)) => enrol::enrol(desk, enrol, new_serial).await,
         Command::Key(KeyCommand::Show) => showing::key(desk).await,
+        Command::Status(command) => status::run(desk, command).await,
         Command::Login => showing::login(desk).await,
         Command::Logout => showing::logout(desk),
         // Answered above, where no settings are needed.

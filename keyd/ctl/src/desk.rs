@@ -8,10 +8,13 @@ mod acting;
 mod asking;
 mod choosing;
 
+use std::path::Path;
+
 use wardkey_edge::client::Client;
 use wardkey_schemas::names::TokenSerial;
 use wardkey_token::Readers;
 use wardkey_verifier::bundle::VerifiedBundle;
+use wardkey_verifier::service::VerifiedServiceKeys;
 
 pub use self::choosing::Chosen;
 use crate::cli::Options;
@@ -23,6 +26,7 @@ use crate::output::{Format, Output};
 use crate::permission::Permission;
 use crate::pins::{self, Pins};
 use crate::settings::Settings;
+use crate::status_lists::{Believed, Cabinet, Grounds};
 use crate::times::Times;
 use crate::trust::{self, Memory};
 
@@ -114,6 +118,51 @@ impl Desk {
         let bundle = trust::fetch_bundle(&self.keyd, &self.settings, &memory, clock::now()).await?;
         self.bundle = Some(bundle.clone());
         Ok(bundle)
+    }
+
+    /// The folder of status lists.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub fn cabinet(&self, folder: Option<&Path>) -> Result<Cabinet, Failure> {
+        Cabinet::open(folder, &self.settings.root, &self.environment)
+    }
+
+    /// Fetches what proves status lists, verifies it and keeps it beside them.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub async fn fetch_grounds(&self, cabinet: &Cabinet) -> Result<Believed, Failure> {
+        trust::verify_root(&self.settings)?;
+        let grounds = Grounds {
+            package: self.keyd.read_from("/v1/bundle").await?,
+            service_keys: self.keyd.read_from("/v1/service-keys").await?,
+        };
+        let believed = self.believe(&grounds)?;
+        cabinet.keep_grounds(&grounds)?;
+        Ok(believed)
+    }
+
+    /// Verifies what proves the status lists that are kept, without asking anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub fn kept_grounds(&self, cabinet: &Cabinet) -> Result<Believed, Failure> {
+        trust::verify_root(&self.settings)?;
+        self.believe(&cabinet.grounds()?)
+    }
+
+    fn believe(&self, grounds: &Grounds) -> Result<Believed, Failure> {
+        let memory = Memory::of(&self.settings.root, &self.environment)?;
+        let now = clock::now();
+        let bundle = memory.verify(&grounds.package, &self.settings.root, now)?;
+        let keys = VerifiedServiceKeys::verify(&grounds.service_keys, &bundle, now)
+            .map_err(Failure::not_believed)?;
+        let realm = bundle.realm().clone();
+        Ok(Believed { keys, realm })
     }
 
     /// The person with their security key; verified the first time.

@@ -35,6 +35,7 @@ pub mod private_file;
 mod random;
 pub mod settings;
 pub mod show;
+pub mod status_lists;
 pub mod table;
 pub mod target;
 mod text;

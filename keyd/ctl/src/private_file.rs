@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-/// More than any file of ours holds.
+/// More than any file of ours holds, but for lists.
 const MOST_BYTES: u64 = 64 * 1024;
 
 /// Permissions of group and others.
@@ -52,6 +52,15 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
 ///
 /// [`Failure::UnsafeFile`] if it is not; [`Failure::File`].
 pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    read_up_to(path, MOST_BYTES)
+}
+
+/// The same for a file that may be as long as `most` bytes.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_up_to(path: &Path, most: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     let file = match open(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -75,11 +84,11 @@ pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     if found.mode() & OTHERS != 0 {
         return refuse("others may read or change it");
     }
-    if found.len() > MOST_BYTES {
+    if found.len() > most {
         return refuse("it is too long");
     }
     let mut bytes = Zeroizing::new(Vec::new());
-    file.take(MOST_BYTES)
+    file.take(most)
         .read_to_end(&mut bytes)
         .map_err(Failure::file(path, "cannot be read"))?;
     Ok(Some(bytes))

@@ -101,7 +101,12 @@ impl Memory {
         })
     }
 
-    fn verify(
+    /// Verifies a bundle, which may not be older than the newest seen, and remembers it.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch_bundle`].
+    pub fn verify(
         &self,
         package: &BundlePackage,
         root: &Sha256,

@@ -23,6 +23,7 @@ mod crypto;
 mod failure;
 mod laptop;
 mod links;
+mod lists;
 mod outcome;
 mod stop;
 
@@ -56,6 +57,16 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "T7",
         what: "one order to one of 1,000 idle links: from commit to bytes on the link",
         run: links::run,
+    },
+    Benchmark {
+        name: "T10",
+        what: "publishing a revocation: CPU at 1,000,000 entries against 1,000",
+        run: lists::publishing,
+    },
+    Benchmark {
+        name: "T11",
+        what: "a status list of 1,000,000 entries with 1 % revoked, on the wire",
+        run: lists::length,
     },
     Benchmark {
         name: "T14",

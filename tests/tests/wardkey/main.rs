@@ -12,6 +12,7 @@ mod lifting;
 mod naming;
 mod pins;
 mod reading;
+mod standing;
 mod stopping;
 mod trusting;
 

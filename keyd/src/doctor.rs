@@ -41,7 +41,7 @@ async fn look_at_database(config: &Config, findings: &mut Vec<Finding>) -> Optio
             Some(store)
         }
         Err(error) => {
-            let hint = if matches!(error, StoreError::Schema { .. }) {
+            let hint = if matches!(error, StoreError::Schema { .. } | StoreError::Unguarded(_)) {
                 "run `keyd migrate`"
             } else {
                 "check `database.url` and that the database runs"

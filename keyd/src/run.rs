@@ -81,8 +81,12 @@ impl RunError {
                 "take `service-authority.csr` to the root ceremony (`wardkey-ca root sign \
                  certificate --service-authority …`), then run `keyd trust BUNDLE`",
             ),
-            Self::Serve(ServeError::Store(StoreError::Schema { .. }))
-            | Self::Store(StoreError::Schema { .. }) => Some("run `keyd migrate`"),
+            Self::Serve(ServeError::Store(
+                StoreError::Schema { .. } | StoreError::Unguarded(_),
+            ))
+            | Self::Store(StoreError::Schema { .. } | StoreError::Unguarded(_)) => {
+                Some("run `keyd migrate`")
+            }
             Self::Serve(_) | Self::Store(_) => Some("run `keyd doctor` to see what is wrong"),
             Self::Filter(_)
             | Self::Config(_)

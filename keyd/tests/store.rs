@@ -16,6 +16,8 @@ mod samples;
 
 #[path = "store/activation.rs"]
 mod activation;
+#[path = "store/arrows.rs"]
+mod arrows;
 #[path = "store/enrolment.rs"]
 mod enrolment;
 #[path = "store/record.rs"]

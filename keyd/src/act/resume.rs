@@ -285,10 +285,14 @@ impl Resume {
         let Some(device) = tx.device(id).await? else {
             return Ok(Vec::new());
         };
-        if was_lost && device.state == ObjectState::Active {
-            let step = Step::new(ObjectState::Active, ObjectState::Quarantine)
+        let was_in_use = !matches!(device.state, ObjectState::Quarantine | ObjectState::Revoked);
+        if was_lost && was_in_use {
+            let step = Step::new(device.state, ObjectState::Quarantine)
                 .map_err(|refusal| StoreError::Refused(Box::new(refusal)))?;
-            tx.move_device(id, step, self.permitted.now).await?;
+            if !tx.move_device(id, step, self.permitted.now).await? {
+                let found = "moved meanwhile";
+                return refuse(Refusal::new(Code::StateTransition, found, step.from()));
+            }
         }
         let command = Command::Resume {
             holds: self.holds.clone(),

@@ -415,7 +415,8 @@ impl Tx {
     }
 
     /// Writes a next enrolment of a known laptop; `false` unless it is in quarantine or was never
-    /// confirmed, with no hold on it, at the generation before, and its tag and key are free.
+    /// confirmed, with no hold on it, at the generation before, with another attestation key, and its
+    /// tag and key are free.
     ///
     /// # Errors
     ///
@@ -436,7 +437,7 @@ impl Tx {
              lead_key = $17, lead_person = $18, registered_at = $19, confirmed_at = null \
              where device_id = $1 and site = $2 and ek_sha256 = $5 \
              and state in ('quarantine', 'announced', 'pending') and holds = 0 and drains = 0 \
-             and generation = $4 - 1 and not exists (select 1 from device other \
+             and generation = $4 - 1 and ak_name <> $6 and not exists (select 1 from device other \
              where other.device_id <> $1 and (other.device_key_thumbprint = $10 \
              or (other.site = $2 and other.asset = $3 and other.state <> 'revoked')))",
             device.id.as_bytes().as_slice(),

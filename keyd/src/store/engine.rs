@@ -152,6 +152,7 @@ impl Db {
                 MIGRATIONS.run(pool).await?;
             }
         }
+        super::guards::set(self).await?;
         let (after, _) = self.schema_versions().await?;
         Ok((before, after))
     }
@@ -186,11 +187,10 @@ impl Db {
 
     pub(super) async fn check_schema(&self) -> Result<(), StoreError> {
         let (found, wanted) = self.schema_versions().await?;
-        if found == wanted {
-            Ok(())
-        } else {
-            Err(StoreError::Schema { found, wanted })
+        if found != wanted {
+            return Err(StoreError::Schema { found, wanted });
         }
+        super::guards::check(self).await
     }
 
     pub(super) async fn close(&self) {

@@ -408,7 +408,8 @@ impl Tx {
     pub async fn quarantine_key(&mut self, key: Thumbprint) -> Result<(), StoreError> {
         execute!(
             self,
-            "update key_grant set state = 'quarantine' where key = $1 and state = 'active'",
+            "update key_grant set state = 'quarantine' \
+             where key = $1 and state in ('announced', 'pending', 'active')",
             key.as_bytes().as_slice()
         )?;
         self.restate_key(key).await

@@ -21,6 +21,7 @@ pub mod audit;
 pub mod challenges;
 pub mod cuts;
 pub mod devices;
+mod guards;
 pub mod holds;
 pub mod keys;
 pub mod logs;
@@ -64,6 +65,9 @@ pub enum StoreError {
         /// Version wanted.
         wanted: i64,
     },
+    /// The database lacks one of the guards that this program sets.
+    #[error("the database has no guard `{0}`")]
+    Unguarded(&'static str),
     /// A row breaks a rule of the types. Trying again does not help.
     #[error("table {table} holds a value that cannot be: {column}")]
     Inconsistent {

@@ -9,7 +9,9 @@ use wardkey_schemas::Code;
 use wardkey_schemas::action::{Act, Outcome, Target};
 use wardkey_schemas::activation::ActivationBody;
 use wardkey_schemas::challenge::{Purpose, RoomChoice};
+use wardkey_schemas::ids::ApprovalId;
 use wardkey_schemas::order::{HoldClass, Mode};
+use wardkey_schemas::role::Role;
 
 use crate::enrolment::{complete, offer};
 use crate::running::{World, on_each_engine, refused};
@@ -246,6 +248,132 @@ async fn one_laptop_is_registered_once_and_one_tag_is_on_one_laptop() {
         assert_eq!(world.database.number(laptops).await, 3);
     })
     .await;
+}
+
+#[tokio::test]
+async fn one_laptop_runs_one_visit_when_two_people_start_at_once() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let laptop = fleet.laptop(people).await.unwrap();
+        for _ in 0..ROUNDS {
+            let first = answer(world, &laptop, &people.staff).await;
+            let second = answer(world, &laptop, &people.leads[1]).await;
+            let (first, second) = join(fleet.activate(&first), fleet.activate(&second)).await;
+            let visits = [first, second];
+            let begun = visits.iter().flatten().count();
+            assert!(begun >= 1, "{visits:?}");
+            let running = "select count(*) from session where ended_at is null";
+            assert_eq!(world.database.number(running).await, 1);
+            // Of two that began, the one that was written first has made room for the other.
+            let mut renewed = 0;
+            for visit in visits.iter().flatten() {
+                match fleet.renew(&laptop, visit).await {
+                    Ok(_) => renewed += 1,
+                    Err(error) => assert_eq!(error.refusal().code(), Code::SessionEnded),
+                }
+            }
+            assert_eq!(renewed, 1);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revocation_during_an_approval_stands() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let site = fleet.installation.site(&people.site);
+        let (lead, officer) = (&people.leads[0], &people.officer);
+        let other = fleet
+            .vouched_key(site, Role::SecurityOfficer, officer, lead)
+            .await
+            .unwrap();
+        for _ in 0..ROUNDS {
+            let laptop = fleet.laptop(people).await.unwrap();
+            let target = laptop_target(&laptop);
+            let request = ask_to_resume(world, target).await;
+            let resume = resume(world, target, Some(request)).await;
+            let revoke = Act::Revoke {
+                target,
+                note: "".parse().unwrap(),
+            };
+            let (revoked, resumed) =
+                join(fleet.act(officer, revoke), fleet.act(&other, resume)).await;
+            let Outcome::Stopped { hold, .. } = revoked.unwrap().outcome else {
+                panic!("not revoked");
+            };
+            if let Err(error) = resumed {
+                let code = error.refusal().code();
+                assert!(
+                    matches!(code, Code::HoldUnknown | Code::StateTransition),
+                    "{code}"
+                );
+            }
+            assert!(world.standing(&target).await.contains(&hold));
+            let code = refused(fleet.visit(&laptop, &people.staff).await);
+            assert_eq!(code, Code::DeviceRevoked);
+        }
+        let revoked = "select count(*) from device where state = 'revoked'";
+        let rounds = i64::try_from(ROUNDS).unwrap();
+        assert_eq!(world.database.number(revoked).await, rounds);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_officers_at_once_one_approves_and_both_may_stop() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let site = fleet.installation.site(&people.site);
+        let (lead, officer) = (&people.leads[0], &people.officer);
+        let other = fleet
+            .vouched_key(site, Role::SecurityOfficer, officer, lead)
+            .await
+            .unwrap();
+        for _ in 0..ROUNDS {
+            let laptop = fleet.laptop(people).await.unwrap();
+            let target = laptop_target(&laptop);
+            let request = ask_to_resume(world, target).await;
+            let resume = resume(world, target, Some(request)).await;
+            let done = join(
+                fleet.act(officer, resume.clone()),
+                fleet.act(&other, resume),
+            )
+            .await;
+            let losers = [Code::ApprovalExpired, Code::HoldUnknown];
+            assert_eq!(winners(vec![done.0, done.1], &losers), 1, "approvals");
+            let done = join(
+                fleet.stop(officer, target, HoldClass::Misuse),
+                fleet.stop(&other, target, HoldClass::Incident),
+            )
+            .await;
+            assert_eq!(winners(vec![done.0, done.1], &[]), 2, "stops");
+            assert_eq!(world.standing(&target).await.len(), 2);
+        }
+    })
+    .await;
+}
+
+/// Stops something as lost, and has a lead ask for its return.
+async fn ask_to_resume(world: &World, target: Target) -> ApprovalId {
+    let (fleet, people) = (&world.fleet, world.fleet.first());
+    let lost = fleet.stop(&people.staff, target, HoldClass::Lost).await;
+    lost.unwrap();
+    let asks = resume(world, target, None).await;
+    let asked = fleet.act(&people.leads[0], asks).await.unwrap();
+    let Outcome::WaitsForSecondPerson { request, .. } = asked.outcome else {
+        panic!("nobody else needed");
+    };
+    request
+}
+
+async fn resume(world: &World, target: Target, request: Option<ApprovalId>) -> Act {
+    Act::Resume {
+        target,
+        holds: world.standing(&target).await,
+        request,
+        note: "".parse().unwrap(),
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ pub(crate) struct TestStore {
     pub(crate) store: Store,
     pub(crate) wakes: mpsc::UnboundedReceiver<Wake>,
     pub(crate) url: DatabaseUrl,
+    /// The same as text, for a hand beside the store.
+    pub(crate) address: String,
     folder: Option<tempfile::TempDir>,
 }
 
@@ -32,7 +34,7 @@ pub(crate) async fn on_each_engine<F: Future<Output = ()>>(test: impl Fn(TestSto
 pub(crate) async fn sqlite() -> TestStore {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("keyd.db").display());
-    open(url.parse().unwrap(), Some(folder)).await
+    open(url, Some(folder)).await
 }
 
 async fn postgres() -> Option<TestStore> {
@@ -59,10 +61,11 @@ async fn postgres() -> Option<TestStore> {
     let (address, options) = admin.split_once('?').unwrap_or((&admin, ""));
     let (server, _) = address.rsplit_once('/').unwrap();
     let url = format!("{server}/{name}?{options}");
-    Some(open(url.parse().unwrap(), None).await)
+    Some(open(url, None).await)
 }
 
-async fn open(url: DatabaseUrl, folder: Option<tempfile::TempDir>) -> TestStore {
+async fn open(address: String, folder: Option<tempfile::TempDir>) -> TestStore {
+    let url: DatabaseUrl = address.parse().unwrap();
     let (before, after) = Store::migrate(&url).await.unwrap();
     assert!(
         before == 0 && after > 0,
@@ -74,6 +77,7 @@ async fn open(url: DatabaseUrl, folder: Option<tempfile::TempDir>) -> TestStore 
         store,
         wakes,
         url,
+        address,
         folder,
     }
 }

@@ -111,20 +111,23 @@ async fn a_laptop_is_enrolled_again_only_from_quarantine_and_as_the_next_generat
         add_laptop(store, &first).await;
         let mut again = laptop(1);
         again.generation = Generation::new(2);
+        let same_ak = again.clone();
+        again.ak_name = [77; 34].as_slice().try_into().unwrap();
         let mut skipped = again.clone();
         skipped.generation = Generation::new(3);
         let written = out(write_work!(store, |tx| {
-            let (again, skipped) = (again.clone(), skipped.clone());
+            let (again, skipped, same_ak) = (again.clone(), skipped.clone(), same_ak.clone());
             async move {
                 let active = tx.reenrol_device(&again, now()).await?;
                 let quarantine = step(ObjectState::Active, ObjectState::Quarantine);
                 assert!(tx.move_device(again.id, quarantine, now()).await?);
                 let skipped = tx.reenrol_device(&skipped, now()).await?;
+                let same_ak = tx.reenrol_device(&same_ak, now()).await?;
                 let next = tx.reenrol_device(&again, now()).await?;
-                Ok([active, skipped, next])
+                Ok([active, skipped, same_ak, next])
             }
         }));
-        assert_eq!(written, [false, false, true]);
+        assert_eq!(written, [false, false, false, true]);
         let found = store.find_device(first.id).await.unwrap().unwrap();
         assert_eq!(
             (found.generation.number(), found.state),

@@ -18,7 +18,7 @@ use crate::engines::{on_each_engine, out};
 use crate::samples::{add_key, add_laptop, add_sites, laptop, now, site, staff};
 use crate::write_work;
 
-fn hold(number: u8, target: Target, class: HoldClass, mode: Mode) -> NewHold {
+pub(crate) fn hold(number: u8, target: Target, class: HoldClass, mode: Mode) -> NewHold {
     NewHold {
         hold: Hold {
             id: HoldId::from_bytes([number; 16]),
@@ -34,7 +34,7 @@ fn hold(number: u8, target: Target, class: HoldClass, mode: Mode) -> NewHold {
     }
 }
 
-async fn place(store: &Store, new: NewHold) {
+pub(crate) async fn place(store: &Store, new: NewHold) {
     write_work!(store, |tx| {
         let new = new.clone();
         async move {

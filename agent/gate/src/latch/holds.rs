@@ -51,6 +51,22 @@ struct Word {
     lifted: bool,
 }
 
+impl Word {
+    /// Both words about one hold as one: the later order decides whether it is lifted, of two with
+    /// one place the stop; in all else the stricter.
+    fn joined(self, other: Self) -> Self {
+        let newest = if (self.order, !self.lifted) >= (other.order, !other.lifted) {
+            self
+        } else {
+            other
+        };
+        Self {
+            hold: stricter(self.hold, other.hold),
+            ..newest
+        }
+    }
+}
+
 /// What became of one order, so that it is answered alike when it comes again.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -120,25 +136,25 @@ impl Holds {
     /// Adds the holds of a stop at the place `seq`: the union, but for those that a later order
     /// lifted.
     #[must_use]
-    pub fn stop(mut self, seq: OrderSeq, holds: &[Hold]) -> Self {
-        for hold in holds {
+    pub fn stop(self, seq: OrderSeq, holds: &[Hold]) -> Self {
+        let words = holds.iter().map(|hold| Word {
+            hold: *hold,
+            order: seq,
+            lifted: false,
+        });
+        self.merge(words, seq)
+    }
+
+    /// Takes in what another history says, up to the order at `last`. Two histories come to the same
+    /// whichever takes in the other, in whatever order and however often.
+    fn merge(mut self, words: impl IntoIterator<Item = Word>, last: OrderSeq) -> Self {
+        for word in words {
             self.words
-                .entry(hold.id)
-                .and_modify(|word| {
-                    word.hold = stricter(word.hold, *hold);
-                    // A stop that is not older than the resume speaks last.
-                    if seq >= word.order {
-                        word.order = seq;
-                        word.lifted = false;
-                    }
-                })
-                .or_insert(Word {
-                    hold: *hold,
-                    order: seq,
-                    lifted: false,
-                });
+                .entry(word.hold.id)
+                .and_modify(|known| *known = known.joined(word))
+                .or_insert(word);
         }
-        self.last_order = self.last_order.max(seq);
+        self.last_order = self.last_order.max(last);
         self
     }
 
@@ -253,5 +269,86 @@ fn stricter(one: Hold, other: Hold) -> Hold {
         } else {
             other.by
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn word() -> impl Strategy<Value = Word> {
+        let hold = (
+            0..4_u8,
+            proptest::sample::select(&HoldClass::ALL[..]),
+            any::<bool>(),
+            proptest::sample::select(&Role::ALL[..]),
+        );
+        (hold, 0..4_u64, any::<bool>()).prop_map(|((id, class, waits, by), order, lifted)| Word {
+            hold: Hold {
+                id: HoldId::from_bytes([id; 16]),
+                class,
+                mode: if waits {
+                    Mode::AfterThisCall
+                } else {
+                    Mode::Immediate
+                },
+                by,
+            },
+            order: OrderSeq::new(order),
+            lifted,
+        })
+    }
+
+    /// A history: any words, taken in one by one.
+    fn history() -> impl Strategy<Value = Holds> {
+        (proptest::collection::vec(word(), 0..8), 0..8_u64)
+            .prop_map(|(words, last)| Holds::default().merge(words, OrderSeq::new(last)))
+    }
+
+    fn merged(one: &Holds, other: &Holds) -> Holds {
+        let words = other.words.values().copied();
+        one.clone().merge(words, other.last_order)
+    }
+
+    proptest! {
+        #[test]
+        fn two_histories_come_to_the_same_whichever_takes_in_the_other(
+            one in history(), other in history(),
+        ) {
+            prop_assert_eq!(merged(&one, &other), merged(&other, &one));
+        }
+
+        #[test]
+        fn three_histories_come_to_the_same_in_any_grouping(
+            one in history(), two in history(), three in history(),
+        ) {
+            let left = merged(&merged(&one, &two), &three);
+            let right = merged(&one, &merged(&two, &three));
+            prop_assert_eq!(left, right);
+        }
+
+        #[test]
+        fn a_history_that_is_taken_in_again_changes_nothing(one in history(), other in history()) {
+            let once = merged(&one, &other);
+            prop_assert_eq!(merged(&once, &other), once.clone());
+            prop_assert_eq!(merged(&once, &once), once);
+        }
+
+        #[test]
+        fn a_merged_hold_is_as_strict_as_either_and_stands_unless_a_later_order_lifted_it(
+            one in history(), other in history(),
+        ) {
+            let both = merged(&one, &other);
+            for (id, word) in one.words.iter().chain(&other.words) {
+                let merged = both.words.get(id).copied();
+                prop_assert!(merged.is_some(), "no hold is lost");
+                let merged = merged.unwrap_or(*word);
+                prop_assert_eq!(stricter(merged.hold, word.hold), merged.hold);
+                let lifted_later = merged.lifted && merged.order > word.order;
+                prop_assert!(word.lifted || !merged.lifted || lifted_later);
+            }
+        }
     }
 }

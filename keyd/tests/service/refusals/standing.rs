@@ -6,6 +6,7 @@ use wardkey_fleet::{ActivationDraft, Laptop, Person};
 use wardkey_schemas::Code;
 use wardkey_schemas::action::{Act, Outcome, Target};
 use wardkey_schemas::challenge::{Purpose, RoomChoice};
+use wardkey_schemas::key_enrolment::Voucher;
 use wardkey_schemas::order::{AFTER_THIS_CALL_MOST, HoldClass, Mode};
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::Seconds;
@@ -130,12 +131,63 @@ pub(crate) async fn a_laptop_is_used_only_while_it_is_active_and_nobody_has_stop
 }
 
 #[tokio::test]
+async fn what_was_lost_before_it_was_confirmed_is_enrolled_again_all_the_same() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let lead = &people.leads[0];
+        let mut laptop = fleet.new_laptop(&people.site, EkKind::P256);
+        fleet.enrol_laptop(&mut laptop, lead).await.unwrap();
+        let target = Target::Laptop {
+            device: laptop.device,
+        };
+        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        lift(world, target).await;
+        let confirmed = fleet.confirm_laptop(&laptop, lead).await;
+        assert_eq!(refused(confirmed), Code::StateTransition);
+        assert_eq!(
+            why_not(world, &laptop, &people.staff).await,
+            Code::DeviceQuarantined
+        );
+        // The same keys once more are no new enrolment.
+        let (generation, device) = (laptop.generation, laptop.device);
+        fleet.enrol_laptop(&mut laptop, lead).await.unwrap_err();
+        assert_eq!((laptop.generation, laptop.device), (generation, device));
+        fleet.enrol_again(&mut laptop, lead).await.unwrap();
+        assert_eq!(laptop.device, device);
+        assert_eq!(Some(laptop.generation), generation.next());
+        fleet.confirm_laptop(&laptop, lead).await.unwrap();
+        fleet.visit(&laptop, &people.staff).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_lost_before_it_was_confirmed_stays_out_of_use() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let site = fleet.installation.site(&people.site);
+        let lead = &people.leads[0];
+        let by = Voucher::Person {
+            certificate: lead.certificate.clone(),
+        };
+        let enrolled = fleet.enrol_key(site, fleet.token(), Role::Staff, by, Some(lead));
+        let person = enrolled.await.unwrap();
+        let target = Target::Key { key: person.key() };
+        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        lift(world, target).await;
+        let confirmed = fleet.confirm_key(&person, &people.leads[1]).await;
+        assert_eq!(refused(confirmed), Code::StateTransition);
+    })
+    .await;
+}
+
+#[tokio::test]
 pub(crate) async fn a_key_is_used_only_while_it_is_active_and_nobody_has_stopped_it() {
     on_each_engine(async |world| {
         let (fleet, people) = (&world.fleet, world.fleet.first());
         let (site, lead) = (fleet.installation.site(&people.site), &people.leads[0]);
         let laptop = fleet.laptop(people).await.unwrap();
-        let by = wardkey_schemas::key_enrolment::Voucher::Person {
+        let by = Voucher::Person {
             certificate: lead.certificate.clone(),
         };
         let pending = fleet
@@ -213,7 +265,7 @@ pub(crate) async fn a_key_must_be_registered_here_and_its_role_must_open_visits(
         let serial = wardkey_schemas::names::TokenSerial::new(1);
         let maker = &fleet.installation.token_maker;
         let token = maker.token(&seed, serial);
-        let by = wardkey_schemas::key_enrolment::Voucher::Person {
+        let by = Voucher::Person {
             certificate: people.leads[0].certificate.clone(),
         };
         let lead = Some(&people.leads[0]);

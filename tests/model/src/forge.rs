@@ -221,8 +221,9 @@ impl Forge {
         let (lease_key, lease) = function("lease", Function::Lease);
         let (order_key, order) = function("order", Function::Order);
         let (answer_key, answer) = function("answer", Function::Answer);
+        let (status_key, status) = function("status", Function::Status);
         let service_keys = ServiceKeys {
-            certificates: vec![lease, order, answer],
+            certificates: vec![lease, order, answer, status],
         };
         let site: SiteCode = SITE.parse().unwrap();
         let registrar = installation.site(&site);
@@ -265,7 +266,7 @@ impl Forge {
             realm: installation.realm().clone(),
             staff: person("staff", 9, Role::Staff),
             site,
-            signers: Signers::new(lease_key, order_key, answer_key),
+            signers: Signers::new(lease_key, order_key, answer_key, status_key),
             stranger: Seed::new(9).key("stranger"),
             laptop,
             people,

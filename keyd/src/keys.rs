@@ -1,4 +1,4 @@
-//! keyd's own keys on disk: the service authority and the function keys.
+//! keyd's own keys on disk: the service authority, the function keys, and the log's.
 //!
 //! Each is a PKCS#8 file that only keyd's user may read; it is made once and never overwritten. The
 //! certificates are made at start-up by the service authority, for 90 days, and replaced when a
@@ -9,8 +9,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::signature::Ed25519KeyPair;
 use wardkey_schemas::bundle::Function;
 use wardkey_schemas::key::{KeyError, SigningKey};
+use wardkey_tlog::key::{KeyName, Kind, SignerKey};
 use zeroize::Zeroizing;
 
 /// Why a key cannot be used.
@@ -42,6 +44,12 @@ pub enum KeyFileError {
         /// Why.
         #[source]
         source: KeyError,
+    },
+    /// It does not hold the key of a log.
+    #[error("`{path}` does not hold an Ed25519 key")]
+    LogKey {
+        /// The file.
+        path: PathBuf,
     },
 }
 
@@ -86,10 +94,7 @@ impl KeyFolder {
             if path.exists() {
                 continue;
             }
-            let (_, pkcs8) = SigningKey::generate().map_err(|source| KeyFileError::Key {
-                path: path.clone(),
-                source,
-            })?;
+            let pkcs8 = generate(name, &path)?;
             let mut options = OpenOptions::new();
             let mut to = options
                 .write(true)
@@ -110,7 +115,7 @@ impl KeyFolder {
     }
 
     fn names() -> impl Iterator<Item = &'static str> {
-        [AUTHORITY, TLS]
+        [AUTHORITY, TLS, LOG]
             .into_iter()
             .chain(Function::ALL.into_iter().map(Function::as_str))
     }
@@ -121,6 +126,24 @@ impl KeyFolder {
     ///
     /// [`KeyFileError`].
     pub fn load(&self, name: &str) -> Result<StoredKey, KeyFileError> {
+        let (path, pkcs8) = self.read(name)?;
+        let key =
+            SigningKey::from_pkcs8(&pkcs8).map_err(|source| KeyFileError::Key { path, source })?;
+        Ok(StoredKey { key, pkcs8 })
+    }
+
+    /// Reads the key of the log with this name.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`].
+    pub fn load_log(&self, origin: &KeyName) -> Result<SignerKey, KeyFileError> {
+        let (path, pkcs8) = self.read(LOG)?;
+        SignerKey::from_pkcs8(origin.clone(), Kind::Log, &pkcs8)
+            .map_err(|_| KeyFileError::LogKey { path })
+    }
+
+    fn read(&self, name: &str) -> Result<(PathBuf, Zeroizing<Vec<u8>>), KeyFileError> {
         let path = self.path(name);
         let file = |source| KeyFileError::File {
             path: path.clone(),
@@ -131,16 +154,31 @@ impl KeyFolder {
             return Err(KeyFileError::Readable { path, mode });
         }
         let pkcs8 = Zeroizing::new(fs::read(&path).map_err(file)?);
-        let key = SigningKey::from_pkcs8(&pkcs8).map_err(|source| KeyFileError::Key {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(StoredKey { key, pkcs8 })
+        Ok((path, pkcs8))
+    }
+}
+
+/// A new key in PKCS#8: Ed25519 for the log, P-256 for everything else.
+fn generate(name: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let path = path.to_owned();
+    if name != LOG {
+        let generated = SigningKey::generate();
+        return generated
+            .map(|(_, pkcs8)| pkcs8)
+            .map_err(|source| KeyFileError::Key { path, source });
+    }
+    let generated = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8());
+    match generated {
+        Ok(pkcs8) => Ok(Zeroizing::new(pkcs8.as_ref().to_vec())),
+        Err(_) => Err(KeyFileError::LogKey { path }),
     }
 }
 
 /// The name of the service authority's key.
 pub const AUTHORITY: &str = "service-authority";
+
+/// The name of the key that signs checkpoints of the record.
+pub const LOG: &str = "log";
 
 /// The name of the key of keyd's listeners.
 pub const TLS: &str = "tls";

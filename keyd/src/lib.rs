@@ -38,6 +38,7 @@ pub mod failure;
 pub mod keys;
 pub mod leasing;
 pub mod link;
+pub mod log;
 mod people;
 pub mod platform;
 pub(crate) mod policies;

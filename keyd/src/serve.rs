@@ -17,6 +17,7 @@ use wardkey_schemas::time::Seconds;
 use crate::app::{self, App};
 use crate::config::Config;
 use crate::link::{catch_up, listen};
+use crate::log::sequencer;
 use crate::platform::RoomProvider;
 use crate::platform::http::HttpPlatform;
 use crate::status_lists::publisher::{self, Publisher};
@@ -67,7 +68,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     let store = Store::open(&config.database, wake).await?;
     let (version, package) = store.newest_bundle().await?.ok_or(TrustError::NoBundle)?;
     let trust = Trust::establish(package, version, &sources, clock::now())?;
-    let signers = Arc::new(trust::load_signers(&sources.keys)?);
+    let signers = Arc::new(trust::load_signers(&sources.keys, trust.bundle.realm())?);
     let platform = config
         .platform
         .as_ref()
@@ -115,6 +116,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         tokio::spawn(catch_up::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(listen::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(cutting::run(Arc::clone(&app), stopped.clone())),
+        tokio::spawn(sequencer::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(keep_house(
             Arc::clone(&app),
             Arc::clone(&identity),

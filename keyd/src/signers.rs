@@ -1,10 +1,13 @@
 //! What keyd signs, and with which of its keys.
 
+use std::sync::Arc;
+
 use wardkey_schemas::jws::{self, EnvelopeError, Jws, Message, SigningError};
 use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::lease::Lease;
 use wardkey_schemas::order::Order;
 use wardkey_schemas::room::RoomOrder;
+use wardkey_tlog::key::SignerKey;
 
 /// The function keys.
 #[derive(Debug)]
@@ -13,22 +16,30 @@ pub struct Signers {
     order: SigningKey,
     answer: SigningKey,
     status: SigningKey,
+    log: Arc<SignerKey>,
 }
 
 impl Signers {
-    /// Takes one key for each function.
-    pub const fn new(
+    /// Takes one key for each function, and that of the log.
+    pub fn new(
         lease: SigningKey,
         order: SigningKey,
         answer: SigningKey,
         status: SigningKey,
+        log: SignerKey,
     ) -> Self {
         Self {
             lease,
             order,
             answer,
             status,
+            log: Arc::new(log),
         }
+    }
+
+    /// The key that signs checkpoints of the record.
+    pub const fn log(&self) -> &Arc<SignerKey> {
+        &self.log
     }
 
     /// Signs a lease.

@@ -9,11 +9,17 @@ use wardkey_issuance::{AuthorityKey, EcdsaSignature, Issuer, Profile, Signer};
 use wardkey_schemas::Refusal;
 use wardkey_schemas::bundle::{BundlePackage, BundleVersion, Function, ServiceKeys};
 use wardkey_schemas::bytes::{Bytes, Sha256};
+use wardkey_schemas::jws::{self, Jws};
 use wardkey_schemas::key::{KeyError, PublicKey, SigningKey};
+use wardkey_schemas::names::Realm;
+use wardkey_schemas::record::{LogKey, LogPublicKey};
 use wardkey_schemas::time::{Seconds, Timestamp};
+use wardkey_tlog::TlogError;
+use wardkey_tlog::key::KeyName;
 use wardkey_verifier::bundle::VerifiedBundle;
 use wardkey_verifier::certificate::Certificate;
 use wardkey_verifier::ek::EkAnchors;
+use wardkey_verifier::log_key::VerifiedLogKey;
 use wardkey_verifier::person::VerifiedPerson;
 use wardkey_verifier::piv::TokenAnchors;
 use wardkey_verifier::service::VerifiedServiceKeys;
@@ -71,6 +77,8 @@ pub struct Trust {
     pub package: BundlePackage,
     /// Certificates of keyd's function keys, as they are handed on.
     pub service_keys: ServiceKeys,
+    /// The key of the record's log, as it is handed on.
+    pub log_key: Jws<LogKey>,
     /// The token makers that are believed.
     pub token_anchors: TokenAnchors,
     /// The TPM makers that are believed.
@@ -129,6 +137,7 @@ impl Trust {
         let service_keys = ServiceKeys { certificates };
         // What keyd could not verify itself, nobody else would believe.
         VerifiedServiceKeys::verify(&service_keys, &bundle, now)?;
+        let log_key = authority.name_log(&bundle, &sources.keys, now)?;
         let names = vec![format!("keyd.{}", bundle.realm())];
         let tls_key = *sources.keys.load(keys::TLS)?.key.public();
         let leaf = authority.certify(&Profile::TlsServer { names }, &tls_key, now)?;
@@ -139,6 +148,7 @@ impl Trust {
             bundle,
             package,
             service_keys,
+            log_key,
             token_anchors,
             ek_anchors,
             tls_chain,
@@ -177,14 +187,21 @@ impl Trust {
 /// # Errors
 ///
 /// [`TrustError::Key`].
-pub fn load_signers(keys: &KeyFolder) -> Result<Signers, TrustError> {
+pub fn load_signers(keys: &KeyFolder, realm: &Realm) -> Result<Signers, TrustError> {
     let load = |function: Function| keys.load(function.as_str()).map(|stored| stored.key);
     Ok(Signers::new(
         load(Function::Lease)?,
         load(Function::Order)?,
         load(Function::Answer)?,
         load(Function::Status)?,
+        keys.load_log(&log_name(realm)?)?,
     ))
+}
+
+/// The name of the log of an installation.
+fn log_name(realm: &Realm) -> Result<KeyName, TrustError> {
+    let name = LogKey::origin(realm).parse();
+    name.map_err(|error: TlogError| TrustError::Issue(error.to_string()))
 }
 
 /// The key of keyd's listeners, PKCS#8.
@@ -223,6 +240,28 @@ impl Authority {
             certificate,
             key,
         })
+    }
+
+    /// Says with which key the checkpoints of the record are signed.
+    fn name_log(
+        &self,
+        bundle: &VerifiedBundle,
+        keys: &KeyFolder,
+        now: Timestamp,
+    ) -> Result<Jws<LogKey>, TrustError> {
+        let realm = bundle.realm().clone();
+        let key = LogPublicKey::new(*keys.load_log(&log_name(&realm)?)?.verifier().public());
+        let issued_at = now;
+        let named = LogKey {
+            realm,
+            key,
+            issued_at,
+        };
+        let signed = jws::sign(&named, &self.key);
+        let signed = signed.map_err(|error| TrustError::Issue(error.to_string()))?;
+        // What keyd could not verify itself, nobody else would believe.
+        VerifiedLogKey::verify(&signed, bundle)?;
+        Ok(signed)
     }
 
     fn certify(

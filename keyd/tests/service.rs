@@ -38,6 +38,8 @@ mod limits;
 mod link;
 #[path = "service/links.rs"]
 mod links;
+#[path = "service/log.rs"]
+mod log;
 #[path = "service/races.rs"]
 mod races;
 #[path = "service/refusals/mod.rs"]

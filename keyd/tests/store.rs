@@ -26,3 +26,5 @@ mod record;
 mod status_lists;
 #[path = "store/stops.rs"]
 mod stops;
+#[path = "store/tree.rs"]
+mod tree;

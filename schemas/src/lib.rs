@@ -41,6 +41,7 @@ pub mod phrase;
 pub mod policy;
 pub mod problem;
 pub mod query;
+pub mod record;
 pub mod refusal;
 pub mod registration;
 pub mod renewal;

@@ -10,8 +10,9 @@ use wardkey_told::LEGEND;
 pub use self::options::Options;
 pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
-    Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, KeyCommand, Log, Orders, PolicyCommand, Reason,
-    Resume, Revoke, Stop,
+    CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Log,
+    LogCommand, LogSource, MirrorLog, Orders, PolicyCommand, ProveLog, Reason, Resume, Revoke,
+    Stop, VerifyLog,
 };
 
 const ABOUT: &str = "See the laptops and security keys of your site, stop them, and let them work \
@@ -69,7 +70,7 @@ pub enum Command {
     Sessions,
     /// Show the orders to one laptop: sent, received, done
     Orders(Orders),
-    /// Show the record of what happened, newest first
+    /// Show the record of what happened, newest first; check it, prove it, keep a copy
     Log(Log),
     /// Show how long things last at the site, and who must agree
     #[command(subcommand)]

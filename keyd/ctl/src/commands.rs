@@ -4,6 +4,7 @@ mod confirming;
 mod doctor;
 mod enrol;
 mod lists;
+mod log;
 mod resuming;
 mod showing;
 mod status;
@@ -14,7 +15,7 @@ use wardkey_schemas::action::ActionAnswer;
 use wardkey_schemas::names::Note;
 use wardkey_told::Exit;
 
-use crate::cli::{Cli, Command, Confirm, KeyCommand, PolicyCommand};
+use crate::cli::{Cli, Command, Confirm, KeyCommand, Log, PolicyCommand};
 use crate::desk::{Chosen, Desk};
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -38,6 +39,10 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Keys => lists::keys(desk).await,
         Command::Sessions => lists::sessions(desk).await,
         Command::Orders(orders) => lists::orders(desk, &orders).await,
+        Command::Log(Log {
+            command: Some(command),
+            ..
+        }) => log::run(desk, command).await,
         Command::Log(log) => lists::log(desk, &log).await,
         Command::Policy(PolicyCommand::Show) => lists::policy(desk).await,
         Command::Stop(stop) => stopping::stop(desk, stop).await,

@@ -8,7 +8,7 @@ mod acting;
 mod asking;
 mod choosing;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wardkey_edge::client::Client;
 use wardkey_schemas::names::TokenSerial;
@@ -25,6 +25,7 @@ use crate::operator::{self, Operator};
 use crate::output::{Format, Output};
 use crate::permission::Permission;
 use crate::pins::{self, Pins};
+use crate::private_file;
 use crate::settings::Settings;
 use crate::status_lists::{Believed, Cabinet, Grounds};
 use crate::times::Times;
@@ -93,6 +94,20 @@ impl Desk {
             return Ok(());
         }
         self.output.ask(lines)
+    }
+
+    /// The folder in which the program remembers things; made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] if the environment names no place for it.
+    pub fn state_folder(&self) -> Result<PathBuf, Failure> {
+        let folder = self.environment.state.clone().ok_or_else(|| {
+            let hint = "set HOME or XDG_STATE_HOME";
+            Failure::usage("there is no place to remember what was seen", hint)
+        })?;
+        private_file::make_folder(&folder)?;
+        Ok(folder)
     }
 
     /// Whether nobody is to be asked if something is meant.

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use wardkey_edge::client::{CallError, ClientError};
+use wardkey_edge::pieces::PieceError;
 use wardkey_schemas::key::KeyError;
 use wardkey_schemas::{Code, Refusal};
 use wardkey_token::TokenError;
@@ -216,6 +217,20 @@ impl From<CallError> for Failure {
             return Self::Refused(Box::new(problem.refusal()));
         }
         Self::Unreachable(Box::new(error))
+    }
+}
+
+impl From<PieceError> for Failure {
+    fn from(error: PieceError) -> Self {
+        match error {
+            PieceError::Call(error) => error.into(),
+            PieceError::File { path, source } => Self::File {
+                path,
+                what: "cannot be read",
+                source,
+            },
+            other => Self::usage(other.to_string(), "name another place with --from"),
+        }
     }
 }
 

@@ -87,6 +87,17 @@ impl CallError {
     }
 }
 
+/// Whatever a service answered, where it is not JSON.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Said {
+    /// The HTTP status.
+    pub status: u16,
+    /// Its content type.
+    pub kind: String,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
 /// A client of one service.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -219,6 +230,53 @@ impl Client {
             }
         }
         Ok(changes)
+    }
+
+    /// Reads the bytes that stand at `path`; nothing where the service says that there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn read_bytes(&self, path: &str) -> Result<Option<Vec<u8>>, CallError> {
+        let url = format!("{}{path}", self.base);
+        let said = self.say(&url, self.http.get(&url)).await?;
+        match said.status {
+            200 => Ok(Some(said.body)),
+            404 => Ok(None),
+            status => Err(CallError::NotAnAnswer { url, status }),
+        }
+    }
+
+    /// Sends a text to `path`, and gives whatever is answered.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unreachable`], or [`CallError::NotAnAnswer`] if the answer is too long.
+    pub async fn post_text(&self, path: &str, text: String) -> Result<Said, CallError> {
+        let url = format!("{}{path}", self.base);
+        let request = self.http.post(&url).header(CONTENT_TYPE, "text/plain");
+        self.say(&url, request.body(text)).await
+    }
+
+    async fn say(&self, url: &str, request: reqwest::RequestBuilder) -> Result<Said, CallError> {
+        let unreachable = |source| CallError::Unreachable {
+            url: url.to_owned(),
+            source,
+        };
+        let mut response = request.send().await.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        let kind = response.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|value| value.to_str().ok());
+        let kind = kind.unwrap_or_default().to_owned();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > limits::PIECE_BYTES {
+                let url = url.to_owned();
+                return Err(CallError::NotAnAnswer { url, status });
+            }
+        }
+        Ok(Said { status, kind, body })
     }
 
     async fn read<A: DeserializeOwned>(

@@ -19,6 +19,8 @@
 pub mod client;
 pub mod limits;
 pub mod pem;
+#[cfg(feature = "client")]
+pub mod pieces;
 #[cfg(feature = "server")]
 pub mod problem;
 #[cfg(feature = "server")]

@@ -37,3 +37,6 @@ pub const DRAIN: Duration = Duration::from_secs(5);
 
 /// An answer that a client reads: the longest is a trust bundle with its package around it.
 pub const ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// A piece of a log: 256 entries of at most 65,535 bytes each, with their lengths.
+pub const PIECE_BYTES: usize = 256 * (65_535 + 2);

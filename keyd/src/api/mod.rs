@@ -1,6 +1,7 @@
 //! The route table, and nothing else: what is not in it does not exist.
 
 mod links;
+mod log;
 mod ops;
 mod people;
 mod registrations;
@@ -94,6 +95,10 @@ routes! {
     ChallengePerson, POST, "/v1/actions/challenge", Anyone, post(people::challenge);
     Act, POST, "/v1/actions", Person, post(people::act);
     Ask, POST, "/v1/queries", Reader, post(people::ask);
+    LogKey, GET, "/v1/log/key", Anyone, get(log::key);
+    LogCheckpoint, GET, "/v1/log/checkpoint", Anyone, get(log::checkpoint);
+    LogTile, GET, "/v1/log/tile/{*piece}", Anyone, get(log::piece);
+    LogProof, GET, "/v1/log/proof/{place}", Anyone, get(log::proof);
     Health, GET, "/healthz", Operations, get(ops::health);
     Ready, GET, "/readyz", Operations, get(ops::ready);
     Metrics, GET, "/metrics", Operations, get(ops::metrics);

@@ -34,6 +34,7 @@ pub mod sessions;
 pub mod sites;
 pub mod status_entries;
 pub mod status_lists;
+pub mod tree;
 pub mod work;
 
 use std::sync::Arc;

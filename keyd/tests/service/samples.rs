@@ -107,6 +107,10 @@ pub(crate) fn body(
         | Route::StatusChanges
         | Route::Link
         | Route::ChallengePerson
+        | Route::LogKey
+        | Route::LogCheckpoint
+        | Route::LogTile
+        | Route::LogProof
         | Route::Health
         | Route::Ready
         | Route::Metrics => return None,

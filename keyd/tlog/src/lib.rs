@@ -19,6 +19,7 @@
 //! proof is checked, [`checkpoint`] for what is signed, [`witness`] for what a witness does.
 
 pub mod checkpoint;
+pub mod doubt;
 pub mod entries;
 pub mod frontier;
 pub mod key;

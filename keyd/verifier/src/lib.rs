@@ -34,6 +34,7 @@ pub mod event_log;
 pub mod laptop;
 pub mod lease;
 pub mod lifting;
+pub mod log_key;
 pub mod order;
 pub mod person;
 pub mod pins;

@@ -43,6 +43,7 @@ const SIGNERS: &[(&str, &str)] = &[
     ("wardkey-laptop-offer+jwt", "keyd's answer key"),
     ("wardkey-lease+jwt", "keyd's lease key"),
     ("wardkey-link-hello+jwt", "the laptop's device key"),
+    ("wardkey-log-key+jwt", "keyd's service authority"),
     ("wardkey-open-key+jwt", "the site's registrar key"),
     ("wardkey-open-laptop+jwt", "the site's registrar key"),
     ("wardkey-order+jwt", "keyd's order key"),

@@ -116,6 +116,22 @@ codes! {
         "The key service cannot be reached",
         "No answer that can be believed came back over the network.",
         "Check the network cable or Wi-Fi, then try again.";
+    RecordUnsigned, "RECORD_UNSIGNED", Refused, NotNow,
+        "The record is not signed by those who must sign it",
+        "A checkpoint of the record is not one that the log's key and every wanted witness has signed.",
+        "Keep what you have, and tell your security officer.";
+    RecordShortened, "RECORD_SHORTENED", Refused, NotNow,
+        "Part of the record is missing",
+        "The record has fewer entries than it had when it was last looked at, or than it has signed for.",
+        "Keep what you have, and tell your security officer which entry is the first that is missing.";
+    RecordForked, "RECORD_FORKED", Refused, NotNow,
+        "The record is not the one that was seen before",
+        "An entry differs from the one that was seen at its place: the log has two histories.",
+        "Keep what you have, and tell your security officer which entry is the first that differs.";
+    RecordEdited, "RECORD_EDITED", Refused, NotNow,
+        "The record was changed",
+        "An entry does not link to the one before it, or is not the one under the signed root.",
+        "Keep what you have, and tell your security officer which entry is the first that is wrong.";
     AnswerNotBelieved, "ANSWER_NOT_BELIEVED", Unavailable, NotNow,
         "The answer could not be believed",
         "The answer was not signed by the key service, or it belongs to another question.",

@@ -1,5 +1,6 @@
 //! What each command takes.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
@@ -8,6 +9,7 @@ use wardkey_schemas::names::{AssetTag, DisplayName, Note, TokenSerial};
 use wardkey_schemas::order::{HoldClass, Mode};
 use wardkey_schemas::phrase::Phrase;
 use wardkey_schemas::role::Role;
+use wardkey_tlog::key::VerifierKey;
 
 use crate::target::Typed;
 
@@ -41,10 +43,108 @@ pub struct Orders {
 
 /// The record.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Log {
+    /// What to do with all of it; without one of these, the newest entries of the site are shown
+    #[command(subcommand)]
+    pub command: Option<LogCommand>,
     /// Only what came before this entry; the last line of the page before names it
     #[arg(long, value_name = "N")]
     pub before: Option<u64>,
+}
+
+/// What is done with the whole record. None of it believes the service: every entry is hashed here.
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// Check the whole record, and that it continues what was seen last time
+    ///
+    /// Names the first entry that does not fit. What was seen is remembered here, 32 bytes an entry.
+    Verify(VerifyLog),
+    /// Print a proof that an entry is in the record, to keep and to check without the service
+    Prove(ProveLog),
+    /// Check a proof that was kept, with the entry that it is about
+    Check(CheckLog),
+    /// Keep a copy of the record in a folder, checked entry by entry
+    ///
+    /// The folder can be served as it is (C2SP tlog-tiles), and keyd can be restored from it.
+    Mirror(MirrorLog),
+    /// Write the entries of one site, each with its proof
+    Export(ExportLog),
+}
+
+/// Whose record, from where, on whose word.
+#[derive(Args, Clone, Debug)]
+pub struct LogSource {
+    /// Read the record from this address or folder instead of the key service
+    #[arg(long, value_name = "URL|DIR")]
+    pub from: Option<String>,
+    /// The log's key, where the key service cannot be asked for it
+    #[arg(long, value_name = "NAME+NUMBER+KEY")]
+    pub log_key: Option<VerifierKey>,
+    /// Want the signature of this witness as well; may be given several times
+    #[arg(long = "witness", value_name = "NAME+NUMBER+KEY")]
+    pub witnesses: Vec<VerifierKey>,
+}
+
+/// A check of the whole record.
+#[derive(Args, Debug)]
+pub struct VerifyLog {
+    /// Whose.
+    #[command(flatten)]
+    pub source: LogSource,
+    /// Do not read again what was checked last time
+    #[arg(long)]
+    pub new_only: bool,
+}
+
+/// A proof.
+#[derive(Args, Debug)]
+pub struct ProveLog {
+    /// Whose.
+    #[command(flatten)]
+    pub source: LogSource,
+    /// The entry, by its number in the record
+    #[arg(value_name = "ENTRY")]
+    pub entry: u64,
+}
+
+/// A proof to check.
+#[derive(Args, Debug)]
+pub struct CheckLog {
+    /// The log's key, where the key service cannot be asked for it
+    #[arg(long, value_name = "NAME+NUMBER+KEY")]
+    pub log_key: Option<VerifierKey>,
+    /// Want the signature of this witness as well; may be given several times
+    #[arg(long = "witness", value_name = "NAME+NUMBER+KEY")]
+    pub witnesses: Vec<VerifierKey>,
+    /// The file with the proof
+    #[arg(value_name = "PROOF")]
+    pub proof: PathBuf,
+    /// The file with the entry, byte for byte
+    #[arg(value_name = "ENTRY")]
+    pub entry: PathBuf,
+}
+
+/// A copy of the record.
+#[derive(Args, Debug)]
+pub struct MirrorLog {
+    /// Whose.
+    #[command(flatten)]
+    pub source: LogSource,
+    /// The folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+/// Entries of a site.
+#[derive(Args, Debug)]
+pub struct ExportLog {
+    /// Whose.
+    #[command(flatten)]
+    pub source: LogSource,
+    /// A table (CSV, RFC 4180) instead of JSON
+    #[arg(long)]
+    pub csv: bool,
 }
 
 /// A stop.

@@ -50,6 +50,9 @@ fn known(code: Code) -> Option<Known> {
         RateLimited => Never("stops are never slowed; ca limits what it offers"),
         Busy => Judged("src"),
         ServiceUnreachable | AnswerNotBelieved => Never("the caller's own word"),
+        RecordUnsigned | RecordShortened | RecordForked | RecordEdited => {
+            Never("said by whoever reads the record without believing keyd")
+        }
         NonceUnknown | NonceUsed | NonceExpired => Here(&[
             visits::a_challenge_works_once_and_in_its_time,
             people::an_act_has_a_nonce_of_its_own_and_is_for_the_persons_site,

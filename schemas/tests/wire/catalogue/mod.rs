@@ -132,6 +132,7 @@ pub(crate) fn made_anew() -> Vec<Entry> {
         unsigned("bundle-package", one(trust::package())),
         signed(one(trust::charter())),
         unsigned("service-keys", one(trust::service_keys())),
+        signed(one(trust::log_key())),
         // A security key is enrolled.
         unsigned("key-hello", keys::hellos()),
         unsigned("key-challenge", one(keys::challenge())),

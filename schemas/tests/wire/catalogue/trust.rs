@@ -5,6 +5,7 @@ use wardkey_schemas::bundle::{
     SiteAuthority, SiteCharter, TokenAnchor, TrustBundle,
 };
 use wardkey_schemas::names::Firmware;
+use wardkey_schemas::record::{LogKey, LogPublicKey};
 use wardkey_schemas::registration::{SiteHello, SiteWelcome};
 use wardkey_schemas::role::Role;
 
@@ -92,5 +93,13 @@ pub(super) fn service_keys() -> ServiceKeys {
             bytes("the answer key (DER)"),
             bytes("the status key (DER)"),
         ],
+    }
+}
+
+pub(super) fn log_key() -> LogKey {
+    LogKey {
+        realm: realm(),
+        key: LogPublicKey::new(*digest("the log's key").as_bytes()),
+        issued_at: at(0),
     }
 }

@@ -1,0 +1,14 @@
+//! The record as others see it: placed in a tree, signed, witnessed, and served.
+//!
+//! # Invariants
+//!
+//! - A checkpoint is signed in the transaction that writes its tiles, under the lock of the tree's
+//!   head: one root for one size, whatever the number of nodes.
+//! - What is served under a tile's address never changes.
+//!
+//! # Where to start
+//!
+//! [`sequencer`] for how entries get into the tree, [`serve`] for what is answered.
+
+pub mod sequencer;
+pub mod serve;

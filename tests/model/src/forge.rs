@@ -29,10 +29,12 @@ use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::lease::Lease;
 use wardkey_schemas::names::{Realm, SiteCode};
 use wardkey_schemas::order::{Command, Hold, Order, SignedAct};
+use wardkey_schemas::record::LogKey;
 use wardkey_schemas::refusal::Verdict;
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_schemas::{Code, Refusal};
+use wardkey_tlog::key::{Kind, SignerKey};
 use wardkey_verifier::laptop::LaptopIdentity;
 use wardkey_verifier::lease::{OpeningLease, RenewedLease, verify_opening, verify_renewal};
 use wardkey_verifier::lifting::Approver;
@@ -261,12 +263,15 @@ impl Forge {
             .into_iter()
             .map(|who| (who, person(&format!("{who:?}"), who.person(), who.role())))
             .collect();
+        // Nothing in the model is recorded; keyd's keys come together.
+        let origin = LogKey::origin(installation.realm()).parse().unwrap();
+        let log_key = SignerKey::from_seed(origin, Kind::Log, &[10; 32]).unwrap();
         Self {
             began,
             realm: installation.realm().clone(),
             staff: person("staff", 9, Role::Staff),
             site,
-            signers: Signers::new(lease_key, order_key, answer_key, status_key),
+            signers: Signers::new(lease_key, order_key, answer_key, status_key, log_key),
             stranger: Seed::new(9).key("stranger"),
             laptop,
             people,

@@ -191,7 +191,7 @@ mod tests {
     fn keys_are_made_once_and_kept_to_their_owner() {
         let folder = tempfile::tempdir().unwrap();
         let keys = KeyFolder::within(folder.path());
-        assert_eq!(keys.create_missing().unwrap().len(), 6);
+        assert_eq!(keys.create_missing().unwrap().len(), 7);
         let first = *keys.load("lease").unwrap().key.public();
         assert!(keys.create_missing().unwrap().is_empty());
         assert_eq!(*keys.load("lease").unwrap().key.public(), first);

@@ -10,7 +10,8 @@ use tpm2_protocol::{
     frame::{
         TpmNvDefineSpaceCommand, TpmNvDefineSpaceResponse, TpmNvIncrementCommand,
         TpmNvIncrementResponse, TpmNvReadCommand, TpmNvReadPublicCommand, TpmNvReadPublicResponse,
-        TpmNvReadResponse, TpmNvWriteCommand, TpmNvWriteResponse,
+        TpmNvReadResponse, TpmNvUndefineSpaceCommand, TpmNvUndefineSpaceResponse,
+        TpmNvWriteCommand, TpmNvWriteResponse,
     },
 };
 
@@ -79,6 +80,17 @@ impl NvAuthority {
     }
 }
 
+/// How a counter stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NvCounter {
+    /// There is none.
+    Missing,
+    /// It was made and never incremented, so it has no value yet.
+    Fresh,
+    /// It has this value.
+    At(u64),
+}
+
 /// What `TPM2_NV_ReadPublic` says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct NvPublic {
@@ -123,25 +135,12 @@ impl Tpm {
             };
             return Err(malformed(TpmCc::NvReadPublic)(source));
         }
-        // By the area's own, empty, password where that is allowed: it works for every program
-        // that may open the TPM, whatever became of the owner's password.
-        let by = if public.attributes.contains(TpmaNv::AUTHREAD) {
-            index.0
-        } else {
-            TpmRh::Owner.value()
-        };
         let block = self.nv_block()?;
         let mut contents = Vec::new();
         let mut offset = 0_u16;
         while offset < public.size {
             let size = block.min(public.size.saturating_sub(offset));
-            let command = TpmNvReadCommand {
-                handles: [by.into(), index.0.into()],
-                size: size.into(),
-                offset: offset.into(),
-            };
-            let reply = self.execute::<TpmNvReadResponse>(&command, &[empty_password()])?;
-            let data = parse_block(reply.fields(), size).map_err(malformed(TpmCc::NvRead))?;
+            let data = self.read_block(index, public, offset, size)?;
             contents.extend_from_slice(&data);
             offset = offset.saturating_add(size);
         }
@@ -205,14 +204,14 @@ impl Tpm {
             .map(drop)
     }
 
-    /// Reads a counter; `None` if there is none at `index` or it was never incremented.
+    /// Reads a counter.
     ///
     /// # Errors
     ///
     /// Any [`TpmError`]; an area that is no counter is [`MalformedAnswer::NotAsAsked`].
-    pub fn find_nv_counter(&self, index: NvIndex) -> Result<Option<u64>, TpmError> {
+    pub fn read_nv_counter(&self, index: NvIndex) -> Result<NvCounter, TpmError> {
         let Some(public) = self.find_nv_public(index)? else {
-            return Ok(None);
+            return Ok(NvCounter::Missing);
         };
         if !public.attributes.contains(TpmaNv::COUNTER) {
             let source = MalformedAnswer::NotAsAsked {
@@ -220,14 +219,48 @@ impl Tpm {
             };
             return Err(malformed(TpmCc::NvReadPublic)(source));
         }
-        let Some(contents) = self.find_nv(index)? else {
-            return Ok(None);
+        if !public.attributes.contains(TpmaNv::WRITTEN) {
+            return Ok(NvCounter::Fresh);
+        }
+        let data = self.read_block(index, public, 0, COUNTER_SIZE)?;
+        let value = Fields::new(&data).u64();
+        value.map(NvCounter::At).map_err(malformed(TpmCc::NvRead))
+    }
+
+    /// Takes away an area or a counter that [`NvAuthority::Owner`] made. A counter made later at
+    /// the same place starts above the last value of this one.
+    ///
+    /// # Errors
+    ///
+    /// Any [`TpmError`].
+    pub fn nv_undefine(&self, index: NvIndex) -> Result<(), TpmError> {
+        let handles = [TpmRh::Owner.value().into(), index.0.into()];
+        let command = TpmNvUndefineSpaceCommand { handles };
+        self.execute::<TpmNvUndefineSpaceResponse>(&command, &[empty_password()])
+            .map(drop)
+    }
+
+    fn read_block(
+        &self,
+        index: NvIndex,
+        public: NvPublic,
+        offset: u16,
+        size: u16,
+    ) -> Result<Vec<u8>, TpmError> {
+        // By the area's own, empty, password where that is allowed: it works for every program
+        // that may open the TPM, whatever became of the owner's password.
+        let by = if public.attributes.contains(TpmaNv::AUTHREAD) {
+            index.0
+        } else {
+            TpmRh::Owner.value()
         };
-        let mut fields = Fields::new(&contents);
-        let value = fields
-            .u64()
-            .and_then(|value| fields.finish().map(|()| value));
-        value.map(Some).map_err(malformed(TpmCc::NvRead))
+        let command = TpmNvReadCommand {
+            handles: [by.into(), index.0.into()],
+            size: size.into(),
+            offset: offset.into(),
+        };
+        let reply = self.execute::<TpmNvReadResponse>(&command, &[empty_password()])?;
+        parse_block(reply.fields(), size).map_err(malformed(TpmCc::NvRead))
     }
 
     fn nv_define(

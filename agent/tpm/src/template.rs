@@ -7,8 +7,9 @@ use tpm2_protocol::{
     TpmMarshal, TpmSized, TpmWriter,
     data::{
         Tpm2bDigest, Tpm2bEccParameter, Tpm2bPublicKeyRsa, TpmAlgId, TpmEccCurve, TpmaObject,
-        TpmsEccParms, TpmsEccPoint, TpmsRsaParms, TpmsSchemeHash, TpmtEccScheme, TpmtKdfScheme,
-        TpmtPublic, TpmtRsaScheme, TpmtSymDefObject, TpmuAsymScheme, TpmuKdfScheme, TpmuPublicId,
+        TpmsEccParms, TpmsEccPoint, TpmsKeyedhashParms, TpmsRsaParms, TpmsSchemeHash,
+        TpmtEccScheme, TpmtKdfScheme, TpmtKeyedhashScheme, TpmtPublic, TpmtRsaScheme,
+        TpmtSymDefObject, TpmuAsymScheme, TpmuKdfScheme, TpmuKeyedhashScheme, TpmuPublicId,
         TpmuPublicParms, TpmuSymKeyBits, TpmuSymMode,
     },
 };
@@ -20,6 +21,9 @@ const COORDINATE: usize = 32;
 
 /// Size of the modulus of template L-1, in bytes.
 const MODULUS: usize = 256;
+
+/// Size of a SHA-256 digest, in bytes: what tells a secret key from others.
+const DIGEST: usize = 32;
 
 /// `PolicyA` with SHA-256: `PolicySecret(TPM_RH_ENDORSEMENT)` (TCG EK Credential Profile 2.5,
 /// B.6).
@@ -99,6 +103,30 @@ pub(crate) fn device_key(salt: Salt) -> Result<TpmtPublic, tpm2_protocol::TpmErr
     signing_key(salt, TpmaObject::default(), TpmtEccScheme::default())
 }
 
+/// A key for HMAC-SHA256 that never leaves the TPM.
+pub(crate) fn mac_key(salt: Salt) -> Result<TpmtPublic, tpm2_protocol::TpmError> {
+    Ok(TpmtPublic {
+        object_type: TpmAlgId::KeyedHash,
+        name_alg: TpmAlgId::Sha256,
+        object_attributes: TpmaObject::FIXED_TPM
+            | TpmaObject::FIXED_PARENT
+            | TpmaObject::SENSITIVE_DATA_ORIGIN
+            | TpmaObject::USER_WITH_AUTH
+            | TpmaObject::NO_DA
+            | TpmaObject::SIGN_ENCRYPT,
+        auth_policy: Tpm2bDigest::default(),
+        parameters: TpmuPublicParms::KeyedHash(TpmsKeyedhashParms {
+            scheme: TpmtKeyedhashScheme {
+                scheme: TpmAlgId::Hmac,
+                details: TpmuKeyedhashScheme::Hmac(TpmsSchemeHash {
+                    hash_alg: TpmAlgId::Sha256,
+                }),
+            },
+        }),
+        unique: TpmuPublicId::KeyedHash(Tpm2bDigest::try_from(salt.0.as_slice())?),
+    })
+}
+
 fn signing_key(
     salt: Salt,
     more: TpmaObject,
@@ -151,7 +179,7 @@ fn unique_point(x: &[u8; COORDINATE]) -> Result<TpmuPublicId, tpm2_protocol::Tpm
 pub(crate) type Point = ([u8; COORDINATE], [u8; COORDINATE]);
 
 /// Reads the public area that a TPM made from `template`: the same to the last octet but for the
-/// key itself. Returns the point of an ECC key, `None` for an RSA key.
+/// key itself. Returns the point of an ECC key, `None` for any other.
 pub(crate) fn parse_public(
     area: &[u8],
     template: &TpmtPublic,
@@ -165,14 +193,19 @@ pub(crate) fn parse_public(
         .strip_prefix(wanted.as_slice())
         .ok_or(MalformedAnswer::NotAsAsked { field: "outPublic" })?;
     let mut fields = Fields::new(unique);
-    let point = if template.object_type == TpmAlgId::Rsa {
-        fields.sized_array::<MODULUS>("unique.rsa")?;
-        None
-    } else {
-        Some((
+    let point = match template.unique {
+        TpmuPublicId::Rsa(_) => {
+            fields.sized_array::<MODULUS>("unique.rsa")?;
+            None
+        }
+        TpmuPublicId::KeyedHash(_) => {
+            fields.sized_array::<DIGEST>("unique.keyedHash")?;
+            None
+        }
+        _ => Some((
             fields.padded_number("unique.ecc.x")?,
             fields.padded_number("unique.ecc.y")?,
-        ))
+        )),
     };
     fields.finish()?;
     Ok(point)

@@ -28,7 +28,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (TOLD, &[SCHEMAS]),
     (TOKEN, &[SCHEMAS, TOLD]),
     (TPM, &[SCHEMAS]),
-    (GATE, &[SCHEMAS, VERIFIER]),
+    // The chip's counter tells the gate's newest state from a copy; see decision 0015.
+    (GATE, &[SCHEMAS, VERIFIER, TPM]),
     // How programs listen and call; it decides nothing. The gate stays away from all networks.
     (EDGE, &[SCHEMAS]),
     (

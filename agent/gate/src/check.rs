@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use crate::causes::on_one_line;
+use crate::chip::SecurityChip;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::folder::{FolderError, StateFolder};
 use crate::identity::Identity;
-use crate::latch::Latch;
+use crate::latch::Owner;
 use crate::picture::VideoStack;
 use crate::root_pin;
-use crate::store::Store;
+use crate::store::{Kept, Store};
 use crate::trusted_file::Writers;
 
 /// What was found.
@@ -42,8 +44,8 @@ impl Findings {
     }
 }
 
-/// Looks at the settings and at everything they name. It opens nothing and changes nothing, but for
-/// an empty latch in a state folder that was never used. This process must have one thread.
+/// Looks at the settings and at everything they name. It opens nothing, and changes nothing that a
+/// start of the gate would not change. This process must have one thread.
 pub fn check(path: &Path) -> Findings {
     let writers = Writers::of_this_process();
     let mut findings = Findings::default();
@@ -61,19 +63,19 @@ pub fn check(path: &Path) -> Findings {
     findings.note(root_pin::load(&config.root_sha256, writers), |pin| {
         format!("the root {} is pinned", pin.to_hex())
     });
-    match Identity::load(&config.identity, writers) {
-        Err(error) if error.is_missing() => findings
-            .facts
-            .push("this laptop is not enrolled yet".to_owned()),
-        identity => {
-            findings.note(identity, |identity| {
-                format!(
-                    "this is laptop {} of {}, enrolment {}",
-                    identity.device, identity.site, identity.generation
-                )
-            });
+    let identity = match Identity::load(&config.identity, writers) {
+        Err(error) if error.is_missing() => {
+            let fact = "this laptop is not enrolled yet".to_owned();
+            findings.facts.push(fact);
+            None
         }
-    }
+        identity => findings.note(identity, |identity| {
+            format!(
+                "this is laptop {} of {}, enrolment {}",
+                identity.device, identity.site, identity.generation
+            )
+        }),
+    };
     findings.note(writers.verify_program(config.video_program()), |()| {
         format!("`{}` can be run", config.video_program().display())
     });
@@ -92,12 +94,12 @@ pub fn check(path: &Path) -> Findings {
             config.agent_uid
         ));
     }
-    check_state_and_guard(&config, &mut findings);
+    check_state_and_guard(&config, identity.as_ref(), &mut findings);
     findings
 }
 
 /// Only while no gate runs: trying a guard out would end what that gate's video program runs in.
-fn check_state_and_guard(config: &Config, findings: &mut Findings) {
+fn check_state_and_guard(config: &Config, laptop: Option<&Identity>, findings: &mut Findings) {
     let folder = match StateFolder::take(&config.state_folder) {
         Err(error @ FolderError::InUse { .. }) => {
             findings.facts.push(format!("a gate runs: {error}"));
@@ -116,13 +118,21 @@ fn check_state_and_guard(config: &Config, findings: &mut Findings) {
     findings.note(stack, |stack| {
         format!("the video program would run in: {}", stack.guard().as_str())
     });
-    let state = findings.note(Store::open(folder), |_| "the state can be read".to_owned());
-    match state.map(|(_, latch, _)| latch) {
-        Some(Latch::Sealed(seal)) => findings.problems.push(seal.to_string()),
-        Some(latch @ Latch::Kept(_)) => {
-            let standing = latch.standing().len();
+    let Some(laptop) = laptop else {
+        return;
+    };
+    let laptop = Owner {
+        device: laptop.device,
+        generation: laptop.generation,
+    };
+    let mut store = Store::new(folder, SecurityChip::new(config.tpm.clone()));
+    match store.settle(laptop, &Kept::default(), SystemClock.read().now) {
+        Ok(kept) => {
+            let standing = kept.holds.standing().count();
+            let fact = "the state is the newest, by the security chip".to_owned();
+            findings.facts.push(fact);
             findings.facts.push(format!("{standing} stops stand"));
         }
-        None => (),
+        Err(seal) => findings.problems.push(seal.to_string()),
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! [state]
 //! folder = "/var/lib/wardkey/gate"            # must exist; the gate's alone
+//! tpm = "/dev/tpmrm0"                         # counts, so that no older copy of the folder passes
 //!
 //! [agent]
 //! socket = "/run/wardkey/gate.sock"
@@ -26,6 +27,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use wardkey_tpm::TpmAddress;
 
 use crate::limits;
 use crate::picture::{GuardChoice, Program, ROOM_VARIABLE, SESSION_VARIABLE};
@@ -40,6 +42,8 @@ pub struct Config {
     pub identity: PathBuf,
     /// The gate's own folder.
     pub state_folder: PathBuf,
+    /// The security chip.
+    pub tpm: TpmAddress,
     /// Where the agent connects.
     pub socket: PathBuf,
     /// The user as whom the agent runs.
@@ -74,6 +78,8 @@ struct RawTrust {
 #[serde(deny_unknown_fields)]
 struct RawState {
     folder: PathBuf,
+    #[serde(default = "usual_tpm")]
+    tpm: String,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +106,10 @@ struct RawVideo {
 
 fn root_folder() -> PathBuf {
     PathBuf::from("/")
+}
+
+fn usual_tpm() -> String {
+    "/dev/tpmrm0".to_owned()
 }
 
 fn usual_bwrap() -> PathBuf {
@@ -168,15 +178,16 @@ impl Config {
             path: path.to_owned(),
             source: Box::new(source),
         })?;
-        let problems = raw.problems();
-        if problems.is_empty() {
-            Ok(raw.into())
-        } else {
-            Err(ConfigError::Problems {
-                path: path.to_owned(),
-                problems: Problems(problems),
-            })
+        let mut problems = raw.problems();
+        match raw.state.tpm.parse() {
+            Ok(tpm) if problems.is_empty() => return Ok(raw.meant(tpm)),
+            Ok(_) => (),
+            Err(error) => problems.push(format!("`state.tpm`: {error}")),
         }
+        Err(ConfigError::Problems {
+            path: path.to_owned(),
+            problems: Problems(problems),
+        })
     }
 }
 
@@ -221,24 +232,23 @@ impl RawConfig {
         }
         problems
     }
-}
 
-impl From<RawConfig> for Config {
-    fn from(raw: RawConfig) -> Self {
-        Self {
-            root_sha256: raw.trust.root_sha256,
-            identity: raw.trust.identity,
-            state_folder: raw.state.folder,
-            socket: raw.agent.socket,
-            agent_uid: raw.agent.uid,
+    fn meant(self, tpm: TpmAddress) -> Config {
+        Config {
+            root_sha256: self.trust.root_sha256,
+            identity: self.trust.identity,
+            state_folder: self.state.folder,
+            tpm,
+            socket: self.agent.socket,
+            agent_uid: self.agent.uid,
             program: Program {
-                command: raw.video.command,
-                folder: raw.video.folder,
-                environment: raw.video.environment,
+                command: self.video.command,
+                folder: self.video.folder,
+                environment: self.video.environment,
             },
-            guard: raw.video.guard,
-            cgroup: raw.video.cgroup,
-            bwrap: raw.video.bwrap,
+            guard: self.video.guard,
+            cgroup: self.video.cgroup,
+            bwrap: self.video.bwrap,
         }
     }
 }
@@ -283,6 +293,7 @@ mod tests {
         assert_eq!(config.program.folder, Path::new("/"));
         assert_eq!(config.program.environment.len(), 0);
         assert_eq!(config.agent_uid, 990);
+        assert_eq!(config.tpm.to_string(), "/dev/tpmrm0");
     }
 
     #[test]
@@ -307,8 +318,9 @@ mod tests {
             .replace("/etc/wardkey/root.sha256", "root.sha256")
             .replace("/run/wardkey/gate.sock", "gate.sock")
             .replace("/usr/bin/true", "true")
+            .replace("[agent]", "tpm = \"nowhere\"\n[agent]")
             + "environment = { WARDKEY_ROOM = \"x\", \"A=B\" = \"\" }";
-        assert_eq!(problems(&wrong).len(), 5, "{:?}", problems(&wrong));
+        assert_eq!(problems(&wrong).len(), 6, "{:?}", problems(&wrong));
     }
 
     #[test]

@@ -18,10 +18,11 @@ use wardkey_schemas::{Code, Refusal};
 
 use crate::boottime::{Boottime, Reading};
 use crate::causes::on_one_line;
+use crate::chip::Chip;
 use crate::clock::Clock;
 use crate::folder::Folder;
 use crate::identity::{Identity, IdentityError};
-use crate::latch::Latch;
+use crate::latch::{Holds, Latch, Owner, Seal};
 use crate::machine::Machine;
 use crate::picture::{Guard, Picture, PictureError};
 use crate::protocol::{Answer, FromGate, Opened, Request, Status};
@@ -44,9 +45,11 @@ pub struct Files {
 
 /// The gate, whatever its folder, its picture and its clock are.
 #[derive(Debug)]
-pub struct Gate<F, P, C> {
+pub struct Gate<F, K, P, C> {
     files: Files,
-    store: Store<F>,
+    store: Store<F, K>,
+    /// For whom the store is settled.
+    settled: Option<Owner>,
     newest: Option<NewestBundle>,
     machine: Machine,
     trust: Option<Trust>,
@@ -54,8 +57,6 @@ pub struct Gate<F, P, C> {
     picture: P,
     guard: Guard,
     clock: C,
-    /// The latch that is certainly on the disk; `None` after a write that failed.
-    on_disk: Option<Latch>,
     /// When the last orders came and were acted on, oldest first.
     times: VecDeque<Times>,
 }
@@ -97,30 +98,16 @@ impl GateError {
 /// An answer that may be no, or the lack of one.
 type Ruled<T> = Result<Result<T, Refusal>, GateError>;
 
-impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
-    /// A closed gate with the state that `folder` holds. A laptop that is not enrolled yet has a
-    /// gate too; it opens nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the state cannot be told.
-    pub fn new(
-        files: Files,
-        folder: F,
-        picture: P,
-        guard: Guard,
-        clock: C,
-    ) -> Result<Self, StoreError> {
-        let (store, latch, newest) = Store::open(folder)?;
-        if let Some(seal) = latch.seal() {
-            tracing::error!(%seal, "The latch is closed for good; nothing will open");
-        }
+impl<F: Folder, K: Chip, P: Picture, C: Clock> Gate<F, K, P, C> {
+    /// A closed gate with the state that `folder` holds, as far as `chip` confirms it. A laptop that
+    /// is not enrolled yet has a gate too; it opens nothing.
+    pub fn new(files: Files, folder: F, chip: K, picture: P, guard: Guard, clock: C) -> Self {
         let mut gate = Self {
             files,
-            store,
-            newest,
-            on_disk: Some(latch.clone()),
-            machine: Machine::new(latch),
+            store: Store::new(folder, chip),
+            settled: None,
+            newest: None,
+            machine: Machine::new(Latch::Kept(Holds::default())),
             trust: None,
             identity: None,
             picture,
@@ -129,11 +116,14 @@ impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
             times: VecDeque::new(),
         };
         match gate.read_identity() {
-            Ok(identity) => tracing::info!(device.id = %identity.device, "This laptop is enrolled"),
+            Ok(identity) => {
+                tracing::info!(device.id = %identity.device, "This laptop is enrolled");
+                gate.settle(&identity);
+            }
             Err(error) if error.is_missing() => tracing::info!("This laptop is not enrolled yet"),
             Err(error) => tracing::error!(error = on_one_line(&error), "Who we are is not known"),
         }
-        Ok(gate)
+        gate
     }
 
     /// When to call [`Self::look`] if nothing else happens before.
@@ -247,7 +237,7 @@ impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
             open: self.machine.visit().map(Visit::told),
             latched: latch.permits_opening().is_err(),
             holds: latch.standing(),
-            sealed: latch.seal().map(ToString::to_string),
+            sealed: latch.seal().map(Seal::refusal),
             last_order: self.machine.last_order(),
             identity: self.identity.clone(),
             bundle: self.trust.as_ref().map(|trust| trust.note().version),

@@ -11,7 +11,8 @@
 //! - Closed at start. Only a lease *and* the staff member's signature open it; a renewal never does.
 //! - Closing needs no permission: the end of the time, a word from the agent, the agent's death, the
 //!   gate's own death, all close it, with every process that the command started.
-//! - A stop is on the disk before it is acted on; nothing opens while one stands.
+//! - A stop is on the disk, and counted by the security chip, before it is acted on; nothing opens
+//!   while one stands, and no older copy of the disk takes it away.
 //! - The laptop's own name and the root's hash come from files that the agent's user cannot write.
 //!
 //! # Where to start
@@ -22,6 +23,7 @@
 pub mod boottime;
 mod causes;
 pub mod check;
+pub mod chip;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -36,15 +36,23 @@ pub const LINE_BYTES: usize = wire::BUNDLE_BYTES + 256 * 1024;
 /// (pipe(7)), so that the gate never waits for a guardian that does not read.
 pub const GUARD_LINE_BYTES: usize = 64 * 1024;
 
-/// The identity, root hash and bundle note: each is a few hundred bytes.
+/// The identity and the root hash: each is a few hundred bytes.
 pub const SMALL_FILE_BYTES: u64 = 16 * 1024;
 
 /// The settings: half of [`GUARD_LINE_BYTES`], as most of them may be the command.
 pub const CONFIG_FILE_BYTES: u64 = 32 * 1024;
 
-/// The latch: a hold takes some 150 bytes, so this is room for many thousand. A longer file is not
-/// read, and an unread latch is a latched one.
-pub const LATCH_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// The state: a hold takes some 150 bytes, so this is room for many thousand. A longer file is not
+/// read, and an unread state is a sealed one.
+pub const STATE_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How long the security chip's counter may stand still though something was written that does not
+/// matter. A chip bears some 100,000 steps: at one an hour, eleven years.
+pub const ADVANCE_EVERY: Seconds = Seconds::new(3600);
+
+/// How far the state may be ahead of the security chip's counter: one for a power cut, and one more
+/// for each change that came while the chip did not answer.
+pub const LEAD_MOST: u64 = 64;
 
 /// How long the start of the video program may take.
 pub const START_WITHIN: Duration = Duration::from_secs(10);

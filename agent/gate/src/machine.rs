@@ -20,7 +20,7 @@ use wardkey_verifier::lease::{OpeningLease, RenewedLease};
 use wardkey_verifier::order::VerifiedOrder;
 
 use crate::boottime::{Boottime, Reading};
-use crate::latch::{Latch, Outcome, Owner, Seal};
+use crate::latch::{Latch, Outcome};
 use crate::limits;
 use crate::nonces::Nonces;
 use crate::picture::Showing;
@@ -185,24 +185,7 @@ impl Machine {
         self.ended.push_back(session);
     }
 
-    /// The latch as it must stand once it is known which laptop this is; `None` if it does. It
-    /// takes this laptop's name if it had none or an earlier enrolment's, and is sealed if it is
-    /// another's.
-    pub fn latch_of(&self, laptop: Owner) -> Option<Latch> {
-        let Latch::Kept(holds) = &self.latch else {
-            return None;
-        };
-        match holds.owner() {
-            Some(owner) if owner == laptop => None,
-            Some(owner) if !owner.may_serve(laptop) => Some(Latch::Sealed(Seal::Foreign {
-                found: owner,
-                wanted: laptop,
-            })),
-            Some(_) | None => Some(Latch::Kept(holds.clone().owned_by(laptop))),
-        }
-    }
-
-    /// Takes over what [`Self::latch_of`] said, once it is written.
+    /// Takes over the latch of the laptop, once it is known which that is.
     pub fn bind(&mut self, latch: Latch) {
         self.latch = latch;
     }
@@ -219,7 +202,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// `GATE_LATCHED` for a resume while the latch is sealed; `HOLD_UNKNOWN` or `ORDER_APPROVAL`
+    /// `GATE_SEALED` or `TPM_UNAVAILABLE` for a resume while the latch is sealed; `HOLD_UNKNOWN` or `ORDER_APPROVAL`
     /// for one that lifts what it cannot lift. Stops and ends are never refused.
     pub fn rule(&self, order: &VerifiedOrder, received: Boottime) -> Result<Ruling, Refusal> {
         let order = order.order();
@@ -229,13 +212,7 @@ impl Machine {
             Command::Resume { holds, .. } => {
                 let kept = match &self.latch {
                     Latch::Kept(kept) => kept.clone(),
-                    Latch::Sealed(seal) => {
-                        return Err(Refusal::new(
-                            Code::GateLatched,
-                            seal,
-                            "a latch that can be read",
-                        ));
-                    }
+                    Latch::Sealed(seal) => return Err(seal.refusal()),
                 };
                 let result = OrderResult::Resumed;
                 let latch = kept.lift(order.seq, holds)?.record(outcome(order, result));

@@ -112,8 +112,8 @@ pub struct Status {
     pub latched: bool,
     /// The holds that stand.
     pub holds: Vec<Hold>,
-    /// Why the latch is closed for good, in words.
-    pub sealed: Option<String>,
+    /// Why the latch is closed whatever it may have said.
+    pub sealed: Option<Refusal>,
     /// The highest place of an order that was acted on.
     pub last_order: OrderSeq,
     /// Who this laptop is, by the file that the enrolment left.

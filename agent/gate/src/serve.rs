@@ -16,6 +16,7 @@ use wardkey_schemas::session::EndReason;
 use wardkey_schemas::{Code, Refusal};
 
 use crate::boottime::{Boottime, Reading};
+use crate::chip::SecurityChip;
 use crate::clock::{Alarm, Clock as _, SystemClock};
 use crate::config::Config;
 use crate::folder::{FolderError, StateFolder};
@@ -24,7 +25,6 @@ use crate::limits;
 use crate::listener::{ListenError, Listener};
 use crate::picture::{PictureError, VideoStack};
 use crate::protocol::{Answer, FromGate, parse_line, to_line, too_long};
-use crate::store::StoreError;
 use crate::trusted_file::{TrustedFileError, Writers};
 
 /// Why the gate does not run, or does not run on. The picture is closed by its end.
@@ -43,9 +43,6 @@ pub enum ServeError {
     /// No guard works, or something of a predecessor is left.
     #[error(transparent)]
     Picture(#[from] PictureError),
-    /// The state cannot be told.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// Somebody else could change what is run or what is remembered.
     #[error(transparent)]
     Files(#[from] TrustedFileError),
@@ -78,7 +75,8 @@ pub fn serve(config: &Config) -> Result<Infallible, ServeError> {
         identity: config.identity.clone(),
         writers,
     };
-    let gate = Gate::new(files, folder, picture, guard, SystemClock)?;
+    let chip = SecurityChip::new(config.tpm.clone());
+    let gate = Gate::new(files, folder, chip, picture, guard, SystemClock);
     let listener = Listener::bind(&config.socket, config.agent_uid)?;
     tracing::info!(
         socket = %config.socket.display(),
@@ -104,7 +102,7 @@ fn say_ready(socket: &Path) {
 }
 
 struct Server {
-    gate: Gate<StateFolder, VideoStack, SystemClock>,
+    gate: Gate<StateFolder, SecurityChip, VideoStack, SystemClock>,
     listener: Listener,
     alarm: Alarm,
     /// To when the alarm is set; `None` once it rang.
@@ -182,7 +180,7 @@ impl Server {
     fn with_gate<E>(
         &mut self,
         deed: impl FnOnce(
-            &mut Gate<StateFolder, VideoStack, SystemClock>,
+            &mut Gate<StateFolder, SecurityChip, VideoStack, SystemClock>,
             &mut Vec<FromGate>,
         ) -> Result<(), E>,
     ) -> Result<(), ServeError>

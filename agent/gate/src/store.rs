@@ -1,4 +1,21 @@
-//! What the gate remembers over a power cut: its latch, and the newest trust bundle it has seen.
+//! What the gate remembers over a power cut, and how it knows that it is the newest.
+//!
+//! One file, `state.json`: the latch, the newest trust bundle, and the number at which the security
+//! chip's counter stood when it was written, under a seal that only this laptop can make. Whoever
+//! puts an older copy of it back finds it refused: the counter has gone up since.
+//!
+//! # Order of the steps
+//!
+//! A change that matters writes the file with the next number first, and moves the counter second;
+//! nobody acts on it, and nobody is told of it, before both are done. Power may fail in between: the
+//! file is then ahead of the counter, which the next start mends. No number is ever given to two
+//! changes that matter, so no file that was overtaken passes for the one that overtook it.
+//!
+//! # Where to start
+//!
+//! [`Store::settle`] is the judgement of what was found; [`Store::save`] the order above.
+
+mod file;
 
 use std::io;
 
@@ -6,16 +23,18 @@ use serde::{Deserialize, Serialize};
 use wardkey_schemas::bundle::BundleVersion;
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::time::Timestamp;
+use wardkey_tpm::{NvCounter, TpmError};
 
+pub use self::file::{FileError, State};
+use crate::boottime::Boottime;
+use crate::causes::on_one_line;
+use crate::chip::Chip;
 use crate::folder::{Folder, replace};
-use crate::latch::{Holds, Latch, Seal};
+use crate::latch::{Holds, Owner, Seal};
 use crate::limits;
 
-/// The latch's file.
-pub const LATCH: &str = "latch.json";
-
-/// The bundle note's file.
-pub const BUNDLE: &str = "bundle.json";
+/// The file.
+pub const STATE: &str = "state.json";
 
 /// The newest trust bundle that was accepted.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -29,203 +48,279 @@ pub struct NewestBundle {
     pub certainly_past: Timestamp,
 }
 
-/// Why the state could not be read or written. It is a fault: the gate cannot tell what holds.
+/// Everything that is remembered.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Kept {
+    /// The latch.
+    pub holds: Holds,
+    /// The newest trust bundle.
+    pub newest: Option<NewestBundle>,
+}
+
+impl Kept {
+    /// Whether bringing `self` back in the place of `other` would change nothing that matters: the
+    /// same laptop, the same holds, the same bundle. Which orders were answered and how does not
+    /// matter; they are answered again.
+    fn weighs_as_much_as(&self, other: &Self) -> bool {
+        let bundle = |kept: &Self| kept.newest.map(|newest| (newest.version, newest.payload));
+        self.holds.says_the_same_as(&other.holds) && bundle(self) == bundle(other)
+    }
+}
+
+/// Why the state could not be written. It is a fault: the gate cannot tell what holds.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The note of the newest bundle is there but says nothing that can be read.
-    #[error("`{BUNDLE}` in the state folder is not a note of a trust bundle")]
-    Note(#[source] serde_json::Error),
-    /// Something has no JSON form.
-    #[error("cannot write `{name}` as JSON")]
-    Json {
-        /// The file.
-        name: &'static str,
-        /// What the encoder said.
-        source: serde_json::Error,
-    },
+    /// It has no JSON form.
+    #[error("cannot write `{STATE}` as JSON")]
+    Json(#[source] serde_json::Error),
     /// The disk did not do it.
-    #[error("cannot {deed} `{name}` in the state folder")]
-    Disk {
-        /// What was tried.
-        deed: &'static str,
-        /// The file.
-        name: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("cannot write `{STATE}` in the state folder")]
+    Disk(#[source] io::Error),
+    /// The security chip did not do it.
+    #[error("the security chip does not keep count")]
+    Chip(#[from] TpmError),
+    /// The counter was taken away while the gate ran.
+    #[error("the security chip has lost its counter")]
+    NoCounter,
+    /// Nothing is written for a laptop that is not enrolled, or over a state that is not believed.
+    #[error("there is no state that could be written to")]
+    Unsettled,
 }
 
-/// The state folder as the gate uses it.
+/// The state folder and the security chip, as the gate uses them.
 #[derive(Debug)]
-pub struct Store<F> {
+pub struct Store<F, K> {
     folder: F,
+    chip: K,
+    secret: Option<[u8; 32]>,
+    place: Option<Place>,
 }
 
-impl<F: Folder> Store<F> {
-    /// Opens the state. A folder that was never used gets an empty latch, so that from then on a
-    /// latch that is missing is one that was taken away.
+/// Where the last write left things.
+#[derive(Debug)]
+struct Place {
+    /// Where the counter stands, or stood before a step of unknown outcome.
+    counter: u64,
+    /// Whether such a step was taken since.
+    unsure: bool,
+    /// The highest number that was given to a file, and to what.
+    number: u64,
+    tried: Kept,
+    /// Whether that is certainly on the disk, and the counter certainly there.
+    saved: bool,
+    /// When the counter went up last.
+    advanced: Boottime,
+}
+
+impl<F: Folder, K: Chip> Store<F, K> {
+    /// Nothing is read or written before [`Self::settle`].
+    pub const fn new(folder: F, chip: K) -> Self {
+        Self {
+            folder,
+            chip,
+            secret: None,
+            place: None,
+        }
+    }
+
+    /// What `laptop` remembers; or why it must stay shut, where that cannot be told. `in_memory` is
+    /// what this run knows: nobody's holds, or those of the enrolment before if the laptop was
+    /// enrolled anew under it.
     ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the folder cannot be read or the first latch cannot be written.
-    pub fn open(folder: F) -> Result<(Self, Latch, Option<NewestBundle>), StoreError> {
-        let store = Self { folder };
-        let newest = store.newest_bundle()?;
-        let latch = match store.folder.read(LATCH, limits::LATCH_FILE_BYTES) {
-            Ok(Some(bytes)) => match Holds::parse(&bytes) {
-                Ok(holds) => Latch::Kept(holds),
-                Err(why) => Latch::Sealed(Seal::Unreadable(why)),
-            },
-            Ok(None) if newest.is_some() => Latch::Sealed(Seal::Gone),
-            Ok(None) => {
-                let empty = Holds::default();
-                store.save_latch(&empty)?;
-                Latch::Kept(empty)
-            }
-            Err(error) => Latch::Sealed(Seal::Unreadable(error.to_string())),
+    /// Only a counter that the enrolment has just made begins a new state. That takes over the holds
+    /// of the enrolment before, if they are to be had.
+    pub fn settle(&mut self, laptop: Owner, in_memory: &Kept, now: Boottime) -> Result<Kept, Seal> {
+        self.place = None;
+        let secret = self.chip.secret().map_err(|error| silent(&error))?;
+        self.secret = Some(secret);
+        let counter = match self.chip.counter().map_err(|error| silent(&error))? {
+            NvCounter::Missing => return Err(Seal::NoCounter),
+            NvCounter::Fresh => return self.begin(laptop, in_memory, &secret, now),
+            NvCounter::At(value) => value,
         };
-        Ok((store, latch, newest))
+        let State {
+            counter: number,
+            kept,
+        } = self.read(&secret)?.ok_or(Seal::Gone)?;
+        if kept.holds.owner() != Some(laptop) {
+            return Err(kept
+                .holds
+                .owner()
+                .map_or(Seal::Gone, |found| Seal::Foreign {
+                    found,
+                    wanted: laptop,
+                }));
+        }
+        if number < counter {
+            return Err(Seal::RolledBack {
+                found: number,
+                wanted: counter,
+            });
+        }
+        let lead = number.saturating_sub(counter);
+        if lead > limits::LEAD_MOST {
+            return Err(Seal::Ahead {
+                found: number,
+                wanted: counter,
+            });
+        }
+        let mut place = Place {
+            counter,
+            unsure: false,
+            number,
+            tried: kept.clone(),
+            saved: true,
+            advanced: now,
+        };
+        // If they differ, the power failed between the file and the counter.
+        match place.raise(&mut self.chip) {
+            Ok(()) => self.place = Some(place),
+            Err(StoreError::Chip(error)) => return Err(silent(&error)),
+            Err(_) => return Err(Seal::NoCounter),
+        }
+        Ok(kept)
     }
 
-    /// Writes the latch. Once it returns, no power cut undoes it.
+    /// The first state of an enrolment.
+    fn begin(
+        &mut self,
+        laptop: Owner,
+        in_memory: &Kept,
+        secret: &[u8; 32],
+        now: Boottime,
+    ) -> Result<Kept, Seal> {
+        let on_disk = self.read(secret).ok().flatten().map(|state| state.kept);
+        let on_disk = on_disk.unwrap_or_default();
+        let holds = match in_memory.holds.owner() {
+            Some(_) => in_memory.holds.clone(),
+            None => on_disk.holds,
+        };
+        let holds = match holds.owner() {
+            Some(owner) if owner.may_serve(laptop) => holds,
+            Some(owner) if owner.device == laptop.device => {
+                return Err(Seal::Foreign {
+                    found: owner,
+                    wanted: laptop,
+                });
+            }
+            // Of another laptop that this machine was: nobody can lift its holds any more.
+            Some(_) | None => Holds::default(),
+        };
+        let kept = Kept {
+            holds: holds.owned_by(laptop),
+            newest: newer(in_memory.newest, on_disk.newest),
+        };
+        let counter = self.chip.advance().map_err(|error| silent(&error))?;
+        let state = State {
+            counter,
+            kept: kept.clone(),
+        };
+        write(&self.folder, &state, secret)
+            .map_err(|error| Seal::Unreadable(on_one_line(&error)))?;
+        self.place = Some(Place {
+            counter,
+            unsure: false,
+            number: counter,
+            tried: kept.clone(),
+            saved: true,
+            advanced: now,
+        });
+        Ok(kept)
+    }
+
+    /// Writes everything down. Once it returns, no power cut undoes it, and if it changes anything
+    /// that matters, no copy of an older file either.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; the file then holds the old latch or the new.
-    pub fn save_latch(&self, holds: &Holds) -> Result<(), StoreError> {
-        let bytes = holds.to_json().map_err(|source| StoreError::Json {
-            name: LATCH,
-            source,
-        })?;
-        self.replace(LATCH, &bytes)
+    /// [`StoreError`]; the file then holds the old state or the new, and the next call writes anew.
+    pub fn save(&mut self, kept: &Kept, now: Boottime) -> Result<(), StoreError> {
+        let (Some(place), Some(secret)) = (&mut self.place, &self.secret) else {
+            return Err(StoreError::Unsettled);
+        };
+        let same = place.tried == *kept;
+        if place.saved && same {
+            return Ok(());
+        }
+        let is_light = place.saved && place.tried.weighs_as_much_as(kept);
+        let due = now >= place.advanced.plus(limits::ADVANCE_EVERY);
+        if !same && (!is_light || due) {
+            place.number = place.number.saturating_add(1);
+        }
+        place.saved = false;
+        place.tried = kept.clone();
+        let mut state = State {
+            counter: place.number,
+            kept: kept.clone(),
+        };
+        write(&self.folder, &state, secret)?;
+        if place.counter < place.number {
+            place.raise(&mut self.chip)?;
+            place.advanced = now;
+        }
+        if place.counter > place.number {
+            // Somebody else has moved it; the file says so too.
+            place.number = place.counter;
+            state.counter = place.counter;
+            write(&self.folder, &state, secret)?;
+        }
+        place.saved = true;
+        Ok(())
     }
 
-    /// Writes down the newest bundle.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]; the file then holds the old note or the new.
-    pub fn save_newest_bundle(&self, newest: &NewestBundle) -> Result<(), StoreError> {
-        let bytes = serde_json::to_vec(newest).map_err(|source| StoreError::Json {
-            name: BUNDLE,
-            source,
-        })?;
-        self.replace(BUNDLE, &bytes)
-    }
-
-    fn newest_bundle(&self) -> Result<Option<NewestBundle>, StoreError> {
+    /// The file, if there is one.
+    fn read(&self, secret: &[u8; 32]) -> Result<Option<State>, Seal> {
         let bytes = self
             .folder
-            .read(BUNDLE, limits::SMALL_FILE_BYTES)
-            .map_err(|source| StoreError::Disk {
-                deed: "read",
-                name: BUNDLE,
-                source,
-            })?;
+            .read(STATE, limits::STATE_FILE_BYTES)
+            .map_err(|error| Seal::Unreadable(error.to_string()))?;
         bytes
-            .map(|bytes| serde_json::from_slice(&bytes).map_err(StoreError::Note))
+            .map(|bytes| State::open(&bytes, secret))
             .transpose()
-    }
-
-    fn replace(&self, name: &'static str, bytes: &[u8]) -> Result<(), StoreError> {
-        replace(&self.folder, name, bytes).map_err(|source| StoreError::Disk {
-            deed: "write",
-            name,
-            source,
-        })
+            .map_err(|error| match error {
+                FileError::Forged => Seal::Forged,
+                FileError::Unreadable(why) => Seal::Unreadable(why),
+            })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use wardkey_schemas::Code;
-    use wardkey_schemas::ids::{HoldId, OrderSeq};
-    use wardkey_schemas::order::{Hold, HoldClass, Mode};
-    use wardkey_schemas::role::Role;
-
-    use super::*;
-    use crate::folder::StateFolder;
-
-    fn open(place: &Path) -> (Store<StateFolder>, Latch, Option<NewestBundle>) {
-        Store::open(StateFolder::take(place).unwrap()).unwrap()
-    }
-
-    fn newest() -> NewestBundle {
-        NewestBundle {
-            version: BundleVersion::new(3),
-            payload: Sha256::of(b"bundle"),
-            certainly_past: "2026-11-22T14:02:07Z".parse().unwrap(),
+impl Place {
+    /// Makes the counter at least as high as the file's number.
+    fn raise<K: Chip>(&mut self, chip: &mut K) -> Result<(), StoreError> {
+        if self.unsure {
+            match chip.counter()? {
+                NvCounter::At(value) => self.counter = value,
+                NvCounter::Missing | NvCounter::Fresh => return Err(StoreError::NoCounter),
+            }
+            self.unsure = false;
         }
-    }
-
-    fn stopped() -> Holds {
-        let hold = Hold {
-            id: HoldId::from_random([1; 16]),
-            class: HoldClass::Lost,
-            mode: Mode::Immediate,
-            by: Role::Lead,
-        };
-        Holds::default().stop(OrderSeq::new(1), &[hold])
-    }
-
-    #[test]
-    fn a_new_folder_gets_an_empty_latch_that_stays() {
-        let place = tempfile::tempdir().unwrap();
-        let (_, latch, newest) = open(place.path());
-        assert_eq!(latch, Latch::Kept(Holds::default()));
-        assert_eq!(newest, None);
-        assert!(place.path().join(LATCH).exists());
-    }
-
-    #[test]
-    fn what_was_saved_is_there_after_a_restart() {
-        let place = tempfile::tempdir().unwrap();
-        let (store, _, _) = open(place.path());
-        store.save_latch(&stopped()).unwrap();
-        store.save_newest_bundle(&newest()).unwrap();
-        drop(store);
-        let (_, latch, note) = open(place.path());
-        assert_eq!(latch, Latch::Kept(stopped()));
-        assert_eq!(note, Some(newest()));
-        assert_eq!(
-            latch.permits_opening().unwrap_err().code(),
-            Code::GateLatched
-        );
-    }
-
-    #[test]
-    fn a_latch_that_cannot_be_read_is_latched_and_left_as_it_is() {
-        let place = tempfile::tempdir().unwrap();
-        for wrong in [&b""[..], b"{", b"\xff\xff", b"{\"format\":1}"] {
-            std::fs::write(place.path().join(LATCH), wrong).unwrap();
-            let (_, latch, _) = open(place.path());
-            assert!(matches!(latch, Latch::Sealed(Seal::Unreadable(_))));
-            let refusal = latch.permits_opening().unwrap_err();
-            assert_eq!(refusal.code(), Code::GateLatched);
-            assert!(refusal.found().contains("cannot be read"), "{refusal}");
-            assert_eq!(std::fs::read(place.path().join(LATCH)).unwrap(), wrong);
+        while self.counter < self.number {
+            self.unsure = true;
+            self.counter = chip.advance()?;
+            self.unsure = false;
         }
+        Ok(())
     }
+}
 
-    #[test]
-    fn a_latch_taken_away_from_a_folder_in_use_is_latched() {
-        let place = tempfile::tempdir().unwrap();
-        let (store, _, _) = open(place.path());
-        store.save_newest_bundle(&newest()).unwrap();
-        drop(store);
-        std::fs::remove_file(place.path().join(LATCH)).unwrap();
-        let (_, latch, _) = open(place.path());
-        assert_eq!(latch, Latch::Sealed(Seal::Gone));
-    }
+fn write<F: Folder>(folder: &F, state: &State, secret: &[u8; 32]) -> Result<(), StoreError> {
+    let bytes = state.seal(secret).map_err(StoreError::Json)?;
+    replace(folder, STATE, &bytes).map_err(StoreError::Disk)
+}
 
-    #[test]
-    fn a_bundle_note_that_cannot_be_read_is_a_fault_and_not_a_fresh_start() {
-        let place = tempfile::tempdir().unwrap();
-        std::fs::write(place.path().join(BUNDLE), b"{}").unwrap();
-        let folder = StateFolder::take(place.path()).unwrap();
-        assert!(matches!(Store::open(folder), Err(StoreError::Note(_))));
+/// The newer of two notes of a bundle.
+pub(crate) fn newer(
+    one: Option<NewestBundle>,
+    other: Option<NewestBundle>,
+) -> Option<NewestBundle> {
+    match (one, other) {
+        (Some(one), Some(other)) if one.version > other.version => Some(one),
+        (one, None) => one,
+        (_, other) => other,
     }
+}
+
+fn silent(error: &TpmError) -> Seal {
+    Seal::NoChip(on_one_line(error))
 }

@@ -17,6 +17,7 @@ use rustix::process::{Signal, kill_process};
 use support::installation::Installation;
 use support::laptop::hold;
 use wardkey_gate::protocol::{Answer, FromGate, Request, parse_line, to_line};
+use wardkey_gate::store::STATE;
 use wardkey_schemas::Code;
 use wardkey_schemas::order::{HoldClass, Mode, OrderResult};
 use wardkey_schemas::role::Role;
@@ -375,11 +376,54 @@ fn check_tells_what_is_well_and_every_problem() {
     drop(gate);
     std::fs::remove_file(laptop.path("root.sha256")).unwrap();
     std::fs::write(laptop.path("identity.json"), b"{}").unwrap();
-    std::fs::write(laptop.path("state").join("latch.json"), b"{}").unwrap();
     std::fs::remove_file(laptop.path("video.sh")).unwrap();
     let (status, text) = check();
     assert!(!status.success());
-    assert_eq!(text.matches("error: ").count(), 4, "{text}");
+    assert_eq!(text.matches("error: ").count(), 3, "{text}");
+}
+
+#[test]
+fn check_says_why_the_state_is_not_believed() {
+    let laptop = Installation::new("auto");
+    drop(laptop.start());
+    std::fs::write(laptop.path("state").join(STATE), b"{}").unwrap();
+    let (status, text) = laptop.check();
+    assert!(!status.success());
+    assert!(
+        text.contains("error: the gate's state cannot be read"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_older_copy_of_the_folder_opens_nothing_by_a_real_chip() {
+    let mut laptop = Installation::new("auto");
+    let (mut gate, _) = laptop.open();
+    let file = laptop.path("state").join(STATE);
+    let copy = std::fs::read(&file).unwrap();
+    let lost = hold(HoldClass::Lost, Mode::Immediate, Role::SecurityOfficer);
+    let cause = Instant::now();
+    assert!(matches!(
+        gate.ask(&laptop.laptop.stop(1, &[lost])),
+        Answer::Obeyed(_)
+    ));
+    println!(
+        "a stop, written and counted: {} us",
+        cause.elapsed().as_micros()
+    );
+    drop(gate);
+    std::fs::write(&file, copy).unwrap();
+    let mut gate = laptop.start();
+    gate.trust(&laptop.laptop);
+    let nonce = gate.nonce();
+    let terms = laptop.laptop.terms(support::laptop::new_session(), nonce);
+    match gate.ask(&laptop.laptop.open(terms)) {
+        Answer::Refused(refusal) => {
+            assert_eq!(refusal.code(), Code::GateSealed);
+            assert!(refusal.found().contains("an old copy"), "{refusal}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -389,8 +433,7 @@ fn a_gate_killed_at_any_moment_of_a_stop_never_forgets_one_that_it_has_acknowled
     let stop = laptop.laptop.stop(1, &[lost]);
     let (mut acknowledged, mut on_disk, mut cut_short) = (0, 0, 0);
     for round in 0_u32..24 {
-        std::fs::remove_dir_all(laptop.path("state")).unwrap();
-        std::fs::create_dir(laptop.path("state")).unwrap();
+        laptop.enrol_anew();
         let (mut gate, _) = laptop.open();
         let mut stream = gate.take_stream();
         let moment = std::time::Duration::from_micros(u64::from(round.pow(2)) * 60);

@@ -155,6 +155,15 @@ pub(super) struct Proof {
 }
 
 impl BoundChip {
+    /// Makes the counter anew by which the gate knows its newest state.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Tpm`].
+    pub(super) fn make_counter(&self) -> Result<(), Failure> {
+        Ok(wardkey_gate::chip::make_counter(&self.tpm)?)
+    }
+
     /// Makes the device key, certifies it, and quotes the registers `pcrs`.
     ///
     /// # Errors

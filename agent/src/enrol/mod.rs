@@ -39,7 +39,7 @@ use wardkey_token::message::MessageError;
 use wardkey_token::pin_entry::PinEntry;
 
 use self::authority::{Authority, Certified, Opened};
-use self::chip::{Chip, Proof};
+use self::chip::{BoundChip, Chip, Proof};
 use self::ground::Ground;
 use self::lead::Lead;
 pub use self::show::words;
@@ -158,7 +158,7 @@ pub async fn enrol(
         .await?;
     let valid_until = certified.valid_until();
     let laptop = laptop(wish, salts, &opened, &proof, certified);
-    keep(&ground, config, &laptop, &trusted)?;
+    keep(&ground, config, &laptop, &trusted, &chip)?;
     Ok(Enrolled {
         asset: laptop.asset,
         device: laptop.device,
@@ -246,15 +246,17 @@ fn laptop(
 }
 
 /// Writes everything down, each file as a whole. The gate's comes last: until then it goes on with
-/// whom it knew.
+/// whom it knew. By the counter, which is new, it knows that the enrolment is.
 fn keep(
     ground: &Ground,
     config: &Config,
     laptop: &Laptop,
     trusted: &Trusted,
+    chip: &BoundChip,
 ) -> Result<(), Failure> {
     trust_file::save(ground.folder(), trusted.kept())?;
     laptop.save(ground.folder())?;
+    chip.make_counter()?;
     laptop.identity().write(&config.identity)?;
     Ok(())
 }

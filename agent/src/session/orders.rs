@@ -89,7 +89,7 @@ impl Session {
         let refusal = refusal_of(answer, "an order that is obeyed");
         tracing::warn!(order.seq = %order.order().seq, %refusal, "The gate did not obey");
         let code = refusal.code();
-        let is_final = matches!(code, Code::OrderApproval | Code::GateLatched)
+        let is_final = matches!(code, Code::OrderApproval | Code::GateSealed)
             // Perhaps the stop that it lifts has not come; a poll brings all that wait.
             || (code == Code::HoldUnknown && from_poll);
         if is_final {

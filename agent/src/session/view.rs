@@ -128,8 +128,7 @@ impl Session {
     fn why_stopped(&self) -> Option<Refusal> {
         let status = self.gate.status();
         if let Some(sealed) = status.and_then(|status| status.sealed.as_ref()) {
-            let wanted = "a latch that can be read";
-            return Some(Refusal::new(Code::GateLatched, sealed, wanted));
+            return Some(sealed.clone());
         }
         let in_gate = status.map_or(&[][..], |status| &status.holds);
         let at_keyd = self.standing.as_ref().map_or(&[][..], |(_, holds)| holds);

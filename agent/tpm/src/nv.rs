@@ -40,6 +40,13 @@ impl NvIndex {
         }
     }
 
+    /// The index at `place` in the range that is left to the laptop's owner: 0x01800000 and on (TCG
+    /// Registry of Reserved TPM 2.0 Handles and Localities, 2.2).
+    pub const fn of_owner(place: u16) -> Self {
+        let [high, low] = place.to_be_bytes();
+        Self(u32::from_be_bytes([0x01, 0x80, high, low]))
+    }
+
     /// The number.
     pub const fn value(self) -> u32 {
         self.0
@@ -192,16 +199,24 @@ impl Tpm {
         self.nv_define(index, NvAuthority::Owner, TpmaNv::COUNTER, COUNTER_SIZE)
     }
 
-    /// Adds one to a counter. NV memory wears out: a TPM bears some 100,000 of these.
+    /// Adds one to a counter; gives what it is then. NV memory wears out: a TPM bears some 100,000
+    /// of these.
     ///
     /// # Errors
     ///
-    /// Any [`TpmError`].
-    pub fn nv_increment(&self, index: NvIndex) -> Result<(), TpmError> {
+    /// Any [`TpmError`]; the counter may have gone up all the same.
+    pub fn nv_increment(&self, index: NvIndex) -> Result<u64, TpmError> {
         let handles = [TpmRh::Owner.value().into(), index.0.into()];
         let command = TpmNvIncrementCommand { handles };
-        self.execute::<TpmNvIncrementResponse>(&command, &[empty_password()])
-            .map(drop)
+        self.execute::<TpmNvIncrementResponse>(&command, &[empty_password()])?;
+        match self.read_nv_counter(index)? {
+            NvCounter::At(value) => Ok(value),
+            NvCounter::Missing | NvCounter::Fresh => {
+                let field = "attributes";
+                let source = MalformedAnswer::NotAsAsked { field };
+                Err(malformed(TpmCc::NvReadPublic)(source))
+            }
+        }
     }
 
     /// Reads a counter.
@@ -339,6 +354,7 @@ mod tests {
         assert_eq!(NvIndex::new(0x00FF_FFFF), None);
         assert_eq!(NvIndex::new(0x0200_0000), None);
         assert_eq!(NvIndex(0x01C0_0002).to_string(), "0x01c00002");
+        assert_eq!(NvIndex::of_owner(0x57a9).value(), 0x0180_57a9);
     }
 
     #[test]

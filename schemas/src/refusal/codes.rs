@@ -638,6 +638,10 @@ codes! {
         "This laptop has been stopped",
         "The gate's latch holds a stop that nobody has lifted.",
         "Use another laptop; your team lead can see who stopped it and why.";
+    GateSealed, "GATE_SEALED", Refused, Stop,
+        "This laptop must be set up again",
+        "What the gate remembers is missing, is an old copy, or is not this laptop's.",
+        "Use another laptop; ask your team lead to have this one enrolled again.";
     GateUnavailable, "GATE_UNAVAILABLE", Unavailable, NotNow,
         "The camera switch does not answer",
         "The gate process is not running or cannot be reached.",

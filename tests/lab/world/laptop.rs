@@ -142,12 +142,13 @@ impl World {
         let video: Vec<String> = video.iter().map(|word| format!("{word:?}")).collect();
         let gate = format!(
             "[trust]\nroot_sha256 = \"{image}/root.sha256\"\nidentity = \"{identity}\"\n\
-             [state]\nfolder = \"{state}\"\n\
+             [state]\nfolder = \"{state}\"\ntpm = \"{tpm}\"\n\
              [agent]\nsocket = \"{socket}\"\nuid = {uid}\n\
              [video]\ncommand = [{video}]\nfolder = \"{frames}\"\n",
             image = at("image"),
             identity = at("identity.json"),
             state = at("gate"),
+            tpm = laptop.tpm.address(),
             socket = at("gate.sock"),
             uid = rustix::process::getuid().as_raw(),
             video = video.join(", "),

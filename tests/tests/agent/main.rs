@@ -9,6 +9,7 @@
 mod crashes;
 mod impostor;
 mod network;
+mod older_disk;
 mod orders;
 mod security_chip;
 mod security_keys;

@@ -23,6 +23,7 @@ pub(crate) struct Ward {
     pub(crate) world: World,
     pub(crate) staff: Key,
     pub(crate) officer: Key,
+    pub(crate) lead: Key,
     /// Dropped last: everything lives in it.
     _folder: TempDir,
 }
@@ -54,6 +55,7 @@ impl Ward {
             world,
             staff,
             officer,
+            lead,
             _folder: folder,
         }
     }

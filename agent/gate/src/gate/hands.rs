@@ -4,16 +4,17 @@ use wardkey_schemas::session::EndReason;
 
 use super::{Gate, GateError};
 use crate::causes::on_one_line;
+use crate::chip::Chip;
 use crate::clock::Clock;
 use crate::folder::Folder;
 use crate::identity::{Identity, IdentityError};
-use crate::latch::{Latch, Owner};
+use crate::latch::{Holds, Latch, Owner};
 use crate::machine::Deed;
 use crate::picture::Picture;
 use crate::protocol::{Event, FromGate};
-use crate::store::StoreError;
+use crate::store::{Kept, NewestBundle, StoreError, newer};
 
-impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
+impl<F: Folder, K: Chip, P: Picture, C: Clock> Gate<F, K, P, C> {
     /// Does what was decided.
     pub(super) fn perform(
         &mut self,
@@ -52,21 +53,38 @@ impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
         Ok(())
     }
 
-    /// Makes sure that a latch is on the disk.
+    /// Makes sure that a latch is on the disk, and that no older one can take its place.
     pub(super) fn write_latch(&mut self, latch: &Latch) -> Result<(), StoreError> {
-        if self.on_disk.as_ref() == Some(latch) {
-            return Ok(());
+        match latch {
+            Latch::Kept(holds) => self.store.save(
+                &Kept {
+                    holds: holds.clone(),
+                    newest: self.newest,
+                },
+                self.clock.read().now,
+            ),
+            // Nobody knows what the disk says, so nothing may be said to be on it.
+            Latch::Sealed(seal) if !seal.is_for_good() => Err(StoreError::Unsettled),
+            // It stays on the disk as it was found.
+            Latch::Sealed(_) => Ok(()),
         }
-        // One that is sealed stays on the disk as it was found.
-        if let Latch::Kept(holds) = latch {
-            self.on_disk = None;
-            self.store.save_latch(holds)?;
+    }
+
+    /// Makes sure that no older bundle is ever believed again, on a laptop that can remember one.
+    pub(super) fn write_bundle(&mut self, newest: NewestBundle) -> Result<(), StoreError> {
+        let latch = self.machine.latch().clone();
+        if let (Some(_), Latch::Kept(holds)) = (self.settled, latch) {
+            let kept = Kept {
+                holds,
+                newest: Some(newest),
+            };
+            self.store.save(&kept, self.clock.read().now)?;
         }
-        self.on_disk = Some(latch.clone());
+        self.newest = Some(newest);
         Ok(())
     }
 
-    /// Reads who we are, and makes the latch ours.
+    /// Reads who we are.
     pub(super) fn read_identity(&mut self) -> Result<Identity, IdentityError> {
         let identity = Identity::load(&self.files.identity, self.files.writers)?;
         self.identity = Some(identity.clone());
@@ -84,19 +102,34 @@ impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
         }
     }
 
-    /// Makes sure that the latch is this laptop's.
-    pub(super) fn bind_latch(&mut self, identity: &Identity) -> Result<(), StoreError> {
-        let owner = Owner {
+    /// Makes sure that the latch is this laptop's, or is sealed. It costs nothing while it is; what
+    /// is sealed is looked at again, as the laptop may have been enrolled anew.
+    pub(super) fn settle(&mut self, identity: &Identity) {
+        let laptop = Owner {
             device: identity.device,
             generation: identity.generation,
         };
-        if let Some(latch) = self.machine.latch_of(owner) {
-            if let Some(seal) = latch.seal() {
-                tracing::error!(%seal, "The latch is closed for good; nothing will open");
+        let holds = match self.machine.latch() {
+            Latch::Kept(_) if self.settled == Some(laptop) => return,
+            Latch::Kept(holds) => holds.clone(),
+            Latch::Sealed(_) => Holds::default(),
+        };
+        let in_memory = Kept {
+            holds,
+            newest: self.newest,
+        };
+        let now = self.clock.read().now;
+        let latch = match self.store.settle(laptop, &in_memory, now) {
+            Ok(kept) => {
+                self.newest = newer(self.newest, kept.newest);
+                Latch::Kept(kept.holds)
             }
-            self.write_latch(&latch)?;
-            self.machine.bind(latch);
-        }
-        Ok(())
+            Err(seal) => {
+                tracing::error!(%seal, "The latch is sealed; nothing will open");
+                Latch::Sealed(seal)
+            }
+        };
+        self.settled = Some(laptop);
+        self.machine.bind(latch);
     }
 }

@@ -1,19 +1,22 @@
 //! Obeying orders: written down first, then done, then told.
 
+use wardkey_schemas::Code;
 use wardkey_schemas::ids::OrderId;
 use wardkey_schemas::jws::Jws;
 use wardkey_schemas::order::{Command, Order};
 
 use super::{Gate, Ruled, Times, nobody_trusted, not_enrolled};
 use crate::boottime::Boottime;
+use crate::chip::Chip;
 use crate::clock::Clock;
 use crate::folder::Folder;
+use crate::latch::Seal;
 use crate::limits;
 use crate::machine::Deed;
 use crate::picture::Picture;
 use crate::protocol::{Answer, FromGate, Obeyed};
 
-impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
+impl<F: Folder, K: Chip, P: Picture, C: Clock> Gate<F, K, P, C> {
     pub(super) fn obey(
         &mut self,
         envelope: &Jws<Order>,
@@ -23,13 +26,19 @@ impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
         let Some(identity) = self.known_identity() else {
             return Ok(Err(not_enrolled()));
         };
+        self.settle(&identity);
         let Some(trust) = &self.trust else {
             return Ok(Err(nobody_trusted()));
         };
         let known = self.machine.known_holds();
         let order = match trust.verify_order(envelope, &identity, &known) {
             Ok(order) => order,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => {
+                // With the holds out of sight, that one is unknown says nothing.
+                let seal = self.machine.latch().seal();
+                let seal = seal.filter(|_| refusal.code() == Code::HoldUnknown);
+                return Ok(Err(seal.map_or(refusal, Seal::refusal)));
+            }
         };
         let ruling = match self.machine.rule(&order, received) {
             Ok(ruling) => ruling,

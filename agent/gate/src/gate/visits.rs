@@ -9,6 +9,7 @@ use wardkey_schemas::{Code, Refusal};
 
 use super::{Gate, Ruled, closed, nobody_trusted, not_enrolled};
 use crate::causes::on_one_line;
+use crate::chip::Chip;
 use crate::clock::Clock;
 use crate::folder::Folder;
 use crate::picture::Picture;
@@ -16,7 +17,7 @@ use crate::protocol::{Answer, FromGate};
 use crate::root_pin;
 use crate::trust::Trust;
 
-impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
+impl<F: Folder, K: Chip, P: Picture, C: Clock> Gate<F, K, P, C> {
     pub(super) fn trust(&mut self, package: &BundlePackage, keys: &ServiceKeys) -> Ruled<Answer> {
         let pin = match root_pin::load(&self.files.root_sha256, self.files.writers) {
             Ok(pin) => pin,
@@ -35,8 +36,7 @@ impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
         let newest = trust.note();
         if self.newest != Some(newest) {
             // A bundle is used only once no restart can bring an older one back.
-            self.store.save_newest_bundle(&newest)?;
-            self.newest = Some(newest);
+            self.write_bundle(newest)?;
         }
         self.trust = Some(trust);
         Ok(Ok(Answer::Trusted {
@@ -56,10 +56,10 @@ impl<F: Folder, P: Picture, C: Clock> Gate<F, P, C> {
             Err(error) if error.is_missing() => return Ok(Err(not_enrolled())),
             Err(error) => return Err(error.into()),
         };
+        self.settle(&identity);
         if let Err(refusal) = self.machine.latch().permits_opening() {
             return Ok(Err(refusal));
         }
-        self.bind_latch(&identity)?;
         let Some(trust) = &self.trust else {
             return Ok(Err(nobody_trusted()));
         };

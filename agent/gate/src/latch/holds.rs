@@ -80,7 +80,8 @@ pub struct Outcome {
 }
 
 /// The holds of this laptop: those that stand and those that were lifted.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "file::File", into = "file::File")]
 pub struct Holds {
     owner: Option<Owner>,
     last_order: OrderSeq,
@@ -99,6 +100,11 @@ impl Holds {
     pub fn owned_by(mut self, owner: Owner) -> Self {
         self.owner = Some(owner);
         self
+    }
+
+    /// Whether `other` is the same laptop's, with the same word on every hold.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        self.owner == other.owner && self.words == other.words
     }
 
     /// The highest place of an order that was acted on.

@@ -10,11 +10,13 @@ use std::sync::mpsc;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
+use wardkey_gate::chip::make_counter;
 use wardkey_gate::client::Client;
 use wardkey_gate::protocol::{Answer, Event, FromGate, Request, Status};
 use wardkey_schemas::bytes::Nonce;
 use wardkey_schemas::session::EndReason;
 
+use super::chip::VirtualChip;
 use super::laptop::{Laptop, Terms, new_session};
 use super::video::{PATIENCE, Video};
 
@@ -23,6 +25,7 @@ pub struct Installation {
     place: TempDir,
     pub laptop: Laptop,
     pub video: Video,
+    chip: VirtualChip,
 }
 
 impl Installation {
@@ -45,6 +48,8 @@ impl Installation {
         let place = tempfile::tempdir().unwrap();
         let laptop = Laptop::new();
         let video = Video::new(place.path());
+        let chip = VirtualChip::start(place.path());
+        make_counter(&chip.open()).unwrap();
         let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
         fs::create_dir(at("state")).unwrap();
         fs::write(at("root.sha256"), laptop.pki.pin().to_hex() + "\n").unwrap();
@@ -59,6 +64,7 @@ impl Installation {
             identity = {:?}
             [state]
             folder = {:?}
+            tpm = {:?}
             [agent]
             socket = {:?}
             uid = {uid}
@@ -70,6 +76,7 @@ impl Installation {
             at("root.sha256"),
             at("identity.json"),
             at("state"),
+            chip.address().to_string(),
             at("gate.sock"),
             command(&video),
         );
@@ -78,7 +85,15 @@ impl Installation {
             place,
             laptop,
             video,
+            chip,
         }
+    }
+
+    /// Nothing is left of what the gate knew, as after another enrolment of a wiped laptop.
+    pub fn enrol_anew(&self) {
+        fs::remove_dir_all(self.path("state")).unwrap();
+        fs::create_dir(self.path("state")).unwrap();
+        make_counter(&self.chip.open()).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

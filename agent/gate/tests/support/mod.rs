@@ -16,6 +16,7 @@
     reason = "an expectation would fail in the files that use all"
 )]
 
+pub mod chip;
 pub mod installation;
 pub mod laptop;
 pub mod pki;

@@ -7,15 +7,19 @@ use std::rc::Rc;
 
 use tempfile::TempDir;
 use wardkey_gate::boottime::{Boottime, Reading};
+use wardkey_gate::chip::Chip;
 use wardkey_gate::clock::Clock;
 use wardkey_gate::folder::{Folder, StateFolder};
 use wardkey_gate::gate::{Files, Gate};
+use wardkey_gate::identity::Identity;
 use wardkey_gate::picture::{Guard, Picture, PictureError, Showing};
 use wardkey_gate::protocol::{Answer, Event, FromGate, Request, Status};
+use wardkey_gate::store::STATE;
 use wardkey_gate::trusted_file::Writers;
 use wardkey_schemas::bytes::Nonce;
 use wardkey_schemas::time::Seconds;
 use wardkey_schemas::{Code, Refusal};
+use wardkey_tpm::{NvCounter, TpmError};
 
 use super::laptop::{Laptop, new_session};
 
@@ -88,27 +92,122 @@ pub enum Fault {
 #[derive(Clone)]
 pub struct FaultyFolder {
     folder: Rc<StateFolder>,
+    row: Row,
+}
+
+/// The row of durable steps, of folder and chip together.
+#[derive(Clone, Default)]
+pub struct Row {
     pub fault: Rc<Cell<Option<Fault>>>,
     /// The steps since the test last cleared them, for the failing one included.
     pub steps: Rc<RefCell<Vec<&'static str>>>,
 }
 
-impl FaultyFolder {
-    fn step(&self, name: &'static str, deed: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+impl Row {
+    /// Does the next step, or fails at it: the first value is whether it is done, the second
+    /// whether that is said.
+    fn step(&self, name: &'static str) -> (bool, bool) {
         let number = self.steps.borrow().len();
         self.steps.borrow_mut().push(name);
         match self.fault.get() {
-            Some(Fault::NotDone(at)) if at <= number => Err(io::Error::other("a broken disk")),
-            Some(Fault::DoneAllTheSame(at)) if at == number => {
-                deed()?;
-                Err(io::Error::other("a broken disk"))
-            }
+            Some(Fault::NotDone(at)) if at <= number => (false, false),
+            Some(Fault::DoneAllTheSame(at)) if at == number => (true, false),
             // After a step that failed nothing more is done: the power is off.
-            Some(Fault::DoneAllTheSame(at)) if at < number => {
-                Err(io::Error::other("a broken disk"))
-            }
-            _ => deed(),
+            Some(Fault::DoneAllTheSame(at)) if at < number => (false, false),
+            _ => (true, true),
         }
+    }
+}
+
+impl FaultyFolder {
+    fn step(&self, name: &'static str, deed: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let (done, said) = self.row.step(name);
+        if done {
+            deed()?;
+        }
+        if said {
+            Ok(())
+        } else {
+            Err(io::Error::other("a broken disk"))
+        }
+    }
+}
+
+/// A security chip whose counter outlives every gate, and which can fail to move it.
+#[derive(Clone)]
+pub struct FaultyChip {
+    counter: Rc<Cell<NvCounter>>,
+    secret: Rc<Cell<[u8; 32]>>,
+    /// Whether it answers at all.
+    pub silent: Rc<Cell<bool>>,
+    row: Row,
+}
+
+impl FaultyChip {
+    fn answers(&self) -> Result<(), TpmError> {
+        if self.silent.get() {
+            Err(TpmError::OutOfStep)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What an enrolment does to it.
+    pub fn make_counter(&self) {
+        self.counter.set(NvCounter::Fresh);
+    }
+
+    /// What clearing it in the firmware's settings does.
+    pub fn clear(&self) {
+        self.counter.set(NvCounter::Missing);
+    }
+
+    /// Another chip in its place.
+    pub fn exchange(&self) {
+        self.secret.set([99; 32]);
+    }
+
+    /// Somebody else moves the counter.
+    pub fn meddle(&self) {
+        self.clone().count();
+    }
+
+    pub fn value(&self) -> u64 {
+        match self.counter.get() {
+            NvCounter::At(value) => value,
+            NvCounter::Fresh | NvCounter::Missing => 0,
+        }
+    }
+
+    fn count(&mut self) -> u64 {
+        // A new counter begins above all that there were.
+        let value = match self.counter.get() {
+            NvCounter::At(value) => value.checked_add(1).unwrap(),
+            NvCounter::Fresh | NvCounter::Missing => 40,
+        };
+        self.counter.set(NvCounter::At(value));
+        value
+    }
+}
+
+impl Chip for FaultyChip {
+    fn counter(&mut self) -> Result<NvCounter, TpmError> {
+        self.answers().map(|()| self.counter.get())
+    }
+
+    fn advance(&mut self) -> Result<u64, TpmError> {
+        self.answers()?;
+        let (done, said) = self.row.step("count");
+        let value = if done { self.count() } else { 0 };
+        if said {
+            Ok(value)
+        } else {
+            Err(TpmError::OutOfStep)
+        }
+    }
+
+    fn secret(&mut self) -> Result<[u8; 32], TpmError> {
+        self.answers().map(|()| self.secret.get())
     }
 }
 
@@ -138,8 +237,9 @@ impl Folder for FaultyFolder {
 pub struct Stage {
     place: TempDir,
     pub laptop: Laptop,
-    pub gate: Gate<FaultyFolder, Screen, SetClock>,
-    pub folder: FaultyFolder,
+    pub gate: Gate<FaultyFolder, FaultyChip, Screen, SetClock>,
+    pub row: Row,
+    pub chip: FaultyChip,
     pub screen: Screen,
     clock: SetClock,
     pub events: Vec<Event>,
@@ -169,16 +269,46 @@ impl Stage {
             asleep_at_most: 1,
         })));
         let screen = Screen::default();
-        let (gate, folder) = start(&place, &screen, &clock);
+        let mut chip = FaultyChip {
+            counter: Rc::new(Cell::new(NvCounter::Fresh)),
+            secret: Rc::new(Cell::new([42; 32])),
+            silent: Rc::default(),
+            row: Row::default(),
+        };
+        let gate = start(&place, &screen, &clock, &mut chip);
         Self {
             place,
             laptop,
             gate,
-            folder,
+            row: chip.row.clone(),
+            chip,
             screen,
             clock,
             events: Vec::new(),
         }
+    }
+
+    /// Another enrolment, up to the file that the gate reads.
+    pub fn enrol(&mut self, change: impl FnOnce(&mut Identity)) {
+        change(&mut self.laptop.identity);
+        self.chip.make_counter();
+        self.write_identity();
+    }
+
+    /// The file that the gate reads, and nothing else of an enrolment.
+    pub fn write_identity(&self) {
+        let path = self.path("identity.json");
+        self.laptop.identity.write(&path).unwrap();
+    }
+
+    /// Every file of the gate's folder, as a copy of the disk has it.
+    pub fn copy_disk(&self) -> Vec<u8> {
+        std::fs::read(self.path("state").join(STATE)).unwrap()
+    }
+
+    /// Puts the copy of a disk back.
+    pub fn put_disk_back(&self, copy: &[u8]) {
+        std::fs::write(self.path("state").join(STATE), copy).unwrap();
     }
 
     pub fn path(&self, name: &str) -> std::path::PathBuf {
@@ -199,21 +329,21 @@ impl Stage {
             place,
             laptop,
             gate,
-            folder,
+            mut chip,
             screen,
             clock,
             ..
         } = self;
-        // The lock on the folder goes with the last of them.
+        // The lock on the folder goes with it.
         drop(gate);
-        drop(folder);
         screen.showing.set(None);
-        let (gate, folder) = start(&place, &screen, &clock);
+        let gate = start(&place, &screen, &clock, &mut chip);
         Self {
             place,
             laptop,
             gate,
-            folder,
+            row: chip.row.clone(),
+            chip,
             screen,
             clock,
             events: Vec::new(),
@@ -338,24 +468,24 @@ fn start(
     place: &TempDir,
     screen: &Screen,
     clock: &SetClock,
-) -> (Gate<FaultyFolder, Screen, SetClock>, FaultyFolder) {
+    chip: &mut FaultyChip,
+) -> Gate<FaultyFolder, FaultyChip, Screen, SetClock> {
+    chip.row = Row::default();
     let folder = FaultyFolder {
         folder: Rc::new(StateFolder::take(&place.path().join("state")).unwrap()),
-        fault: Rc::default(),
-        steps: Rc::default(),
+        row: chip.row.clone(),
     };
     let files = Files {
         root_sha256: place.path().join("root.sha256"),
         identity: place.path().join("identity.json"),
         writers: Writers::of_this_process(),
     };
-    let gate = Gate::new(
+    Gate::new(
         files,
-        folder.clone(),
+        folder,
+        chip.clone(),
         screen.clone(),
         Guard::Both,
         clock.clone(),
     )
-    .unwrap();
-    (gate, folder)
 }

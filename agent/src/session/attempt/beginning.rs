@@ -112,6 +112,9 @@ impl Session {
         if !self.gate.is_latched() {
             return Ok(());
         }
+        if let Some(sealed) = self.gate.status().and_then(|status| status.sealed.clone()) {
+            return Err(sealed);
+        }
         let holds = self.gate.status().map_or(&[][..], |status| &status.holds);
         let mut classes: Vec<&str> = holds.iter().map(|hold| hold.class.as_str()).collect();
         classes.sort_unstable();

@@ -282,7 +282,7 @@ impl Session {
     /// keyd began a visit that the gate did not open.
     fn never_opened(&mut self, lease: &Lease, refusal: &Refusal, turn: &mut Turn<'_>) {
         let code = refusal.code();
-        let reason = if code == Code::GateLatched {
+        let reason = if matches!(code, Code::GateLatched | Code::GateSealed) {
             EndReason::Stopped
         } else if matches!(code, Code::LeaseOver | Code::LeaseNonceUnknown) {
             EndReason::LeaseOver

@@ -180,7 +180,7 @@ fn known(code: Code) -> Option<Known> {
             people::what_was_lost_is_freed_by_two_people_of_two_roles_who_mean_the_same,
         ]),
         OrderDevice => Here(&[visits::a_receipt_is_for_an_order_that_was_given_to_this_laptop]),
-        GateLatched | GateUnavailable | LeaseSigner | LeaseDevice | LeaseNonceUnknown
+        GateLatched | GateSealed | GateUnavailable | LeaseSigner | LeaseDevice | LeaseNonceUnknown
         | LeaseNonceUsed | LeaseRoom | LeaseSession | LeaseOver | LeaseLimits
         | ActivationMismatch | GateClosed | OrderSigner | OrderApproval => {
             Never("the gate's word on the laptop")

@@ -1,4 +1,4 @@
-//! The latch as a file.
+//! The holds as they stand in a file.
 
 use std::collections::BTreeMap;
 
@@ -7,49 +7,31 @@ use wardkey_schemas::ids::OrderSeq;
 
 use super::{Holds, Outcome, Owner, Word};
 
-/// The latch file: the same as [`Holds`], in the words of JSON.
+/// The same as [`Holds`], in the words of JSON.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    format: u32,
+pub(super) struct File {
     owner: Option<Owner>,
     last_order: OrderSeq,
     holds: Vec<Word>,
     outcomes: Vec<Outcome>,
 }
 
-/// The only format so far.
-const FORMAT: u32 = 1;
-
-impl Holds {
-    /// The bytes of a latch file.
-    ///
-    /// # Errors
-    ///
-    /// [`serde_json::Error`]; none is known to happen.
-    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let file = File {
-            format: FORMAT,
-            owner: self.owner,
-            last_order: self.last_order,
-            holds: self.words.values().copied().collect(),
-            outcomes: self.outcomes.iter().copied().collect(),
-        };
-        let mut bytes = serde_json::to_vec_pretty(&file)?;
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
-
-    /// Parses a latch file.
-    ///
-    /// # Errors
-    ///
-    /// One sentence on what is wrong with it: not JSON, another format, a hold told of twice.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if file.format != FORMAT {
-            return Err(format!("format {}, wanted {FORMAT}", file.format));
+impl From<Holds> for File {
+    fn from(holds: Holds) -> Self {
+        Self {
+            owner: holds.owner,
+            last_order: holds.last_order,
+            holds: holds.words.into_values().collect(),
+            outcomes: holds.outcomes.into(),
         }
+    }
+}
+
+impl TryFrom<File> for Holds {
+    type Error = String;
+
+    fn try_from(file: File) -> Result<Self, String> {
         let mut words = BTreeMap::new();
         for word in file.holds {
             if words.insert(word.hold.id, word).is_some() {

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 
 use wardkey_schemas::bytes::Nonce;
 use wardkey_schemas::ids::{OrderSeq, SessionId};
+use wardkey_schemas::lease::Lease;
 use wardkey_schemas::order::{AFTER_THIS_CALL_MOST, Command, Hold, Mode, Order, OrderResult};
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::{Code, Refusal};
@@ -33,6 +34,13 @@ pub enum Deed {
     Open(Showing),
     /// Tell the guardian of another end.
     Prolong(Boottime),
+    /// Close the picture of a visit that goes on.
+    Darken {
+        /// The visit.
+        session: SessionId,
+    },
+    /// Open the picture of such a visit again.
+    Show(Showing),
     /// Close the picture.
     Close {
         /// The visit that ends.
@@ -59,6 +67,8 @@ pub struct Machine {
     nonces: Nonces,
     latch: Latch,
     visit: Option<Visit>,
+    /// A look at the clocks since which the laptop has not slept.
+    awake: Option<Reading>,
     /// Sessions that have ended in this run, oldest first.
     ended: VecDeque<SessionId>,
 }
@@ -70,6 +80,7 @@ impl Machine {
             nonces: Nonces::default(),
             latch,
             visit: None,
+            awake: None,
             ended: VecDeque::new(),
         }
     }
@@ -127,7 +138,7 @@ impl Machine {
                     "one that extends it",
                 ));
             }
-            let visit = Visit::open(opening, stamp, now)?;
+            let visit = Visit::open(opening, stamp, now.now)?;
             let showing = visit.showing();
             let mut deeds = self.end(EndReason::Superseded);
             self.visit = Some(visit);
@@ -135,8 +146,9 @@ impl Machine {
             deeds
         } else {
             let visit = self.visit.as_mut().ok_or_else(closed)?;
+            let lease = opening.lease().clone();
             visit.extend(opening, stamp, now.now)?;
-            vec![Deed::Prolong(visit.closes_at())]
+            vec![go_on(visit, &lease)]
         };
         self.nonces.spend(&nonce);
         Ok(deeds)
@@ -154,14 +166,28 @@ impl Machine {
         let stamp = self.nonces.stamp(&nonce, now.now)?;
         visit.renew(renewed, stamp, now.now)?;
         self.nonces.spend(&nonce);
-        Ok(vec![Deed::Prolong(visit.closes_at())])
+        Ok(vec![go_on(visit, renewed.lease())])
     }
 
-    /// The open visit must end at `now` if its time is over or the laptop has slept.
+    /// The open visit must end at `now` if its time is over, and go on in the dark if the laptop has
+    /// slept. No nonce outlives a sleep: what answers it was asked for by the laptop as it was.
     pub fn look(&mut self, now: Reading) -> Vec<Deed> {
-        match self.visit.as_ref().and_then(|visit| visit.must_end(now)) {
-            Some(reason) => self.end(reason),
-            None => Vec::new(),
+        let awake = *self.awake.get_or_insert(now);
+        let slept = now.slept_since(awake, limits::SUSPEND_MILLIS);
+        if slept {
+            self.awake = Some(now);
+            self.nonces.forget_waiting();
+        }
+        let Some(visit) = &mut self.visit else {
+            return Vec::new();
+        };
+        if let Some(reason) = visit.must_end(now.now) {
+            self.end(reason)
+        } else if slept && visit.darken() {
+            let session = visit.session();
+            vec![Deed::Darken { session }]
+        } else {
+            Vec::new()
         }
     }
 
@@ -311,7 +337,7 @@ impl Machine {
                         visit.drain(received.plus(AFTER_THIS_CALL_MOST));
                     }
                 }
-                Deed::Open(_) => (),
+                Deed::Open(_) | Deed::Show(_) | Deed::Darken { .. } => (),
             }
         }
         // A lease for it may be under way; it must not open what the order has ended.
@@ -331,6 +357,15 @@ impl Machine {
             Latch::Kept(holds) => holds.last_order(),
             Latch::Sealed(_) => OrderSeq::NONE,
         }
+    }
+}
+
+/// What a lease that is in use from now on comes to.
+fn go_on(visit: &mut Visit, lease: &Lease) -> Deed {
+    if visit.brighten(lease) {
+        Deed::Show(visit.showing())
+    } else {
+        Deed::Prolong(visit.closes_at())
     }
 }
 

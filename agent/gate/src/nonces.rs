@@ -5,6 +5,7 @@
 //! - They live in memory only: another run of the gate, and another boot, knows none of them.
 //! - Each is accepted once. Its stamp is the moment at which it was made, so a lease that took long
 //!   to arrive has run for that long already.
+//! - None outlives a sleep of the laptop.
 
 use std::collections::VecDeque;
 
@@ -61,6 +62,11 @@ impl Nonces {
                     ),
                 )
             })
+    }
+
+    /// Forgets all that wait.
+    pub fn forget_waiting(&mut self) {
+        self.waiting.clear();
     }
 
     /// Marks `nonce` as accepted, for good.

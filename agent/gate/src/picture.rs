@@ -80,7 +80,7 @@ pub trait Picture {
     /// [`PictureError`]; then nothing runs.
     fn open(&mut self, showing: Showing) -> Result<(), PictureError>;
 
-    /// Moves the time at which the guardian ends it by itself.
+    /// Moves the time at which the guardian ends it by itself. It may be called when nothing runs.
     ///
     /// # Errors
     ///

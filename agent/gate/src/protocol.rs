@@ -78,6 +78,9 @@ pub struct Opened {
     pub closes_at: Boottime,
     /// When it closes whatever comes, unless staff give it more time.
     pub hard_end: Boottime,
+    /// Whether the laptop has slept, so that there is no picture until a lease comes that was given
+    /// on a fresh quote.
+    pub dark: bool,
 }
 
 /// What became of an order: all that a receipt needs but the signature.
@@ -175,6 +178,14 @@ pub enum Event {
         session: SessionId,
         /// Why.
         reason: EndReason,
+        /// When.
+        at: Boottime,
+    },
+    /// The laptop has slept: the picture was closed, and the visit goes on. A lease on a fresh
+    /// quote, and on a nonce that was made since, brings the picture back.
+    Darkened {
+        /// The visit.
+        session: SessionId,
         /// When.
         at: Boottime,
     },

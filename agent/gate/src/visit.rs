@@ -8,8 +8,7 @@ use wardkey_schemas::session::EndReason;
 use wardkey_schemas::{Code, Refusal};
 use wardkey_verifier::lease::{OpeningLease, RenewedLease};
 
-use crate::boottime::{Boottime, Reading};
-use crate::limits;
+use crate::boottime::Boottime;
 use crate::picture::Showing;
 use crate::protocol::Opened;
 
@@ -24,7 +23,8 @@ pub struct Visit {
     lease_end: Boottime,
     hard_end: Boottime,
     drain_end: Option<Boottime>,
-    opened: Reading,
+    /// Whether the laptop has slept, and no lease on a fresh quote has answered for it since.
+    dark: bool,
 }
 
 impl Visit {
@@ -34,15 +34,15 @@ impl Visit {
     ///
     /// `LEASE_OVER` if its time without the grace has passed: grace keeps a running call and opens
     /// nothing.
-    pub fn open(opening: OpeningLease, stamp: Boottime, now: Reading) -> Result<Self, Refusal> {
+    pub fn open(opening: OpeningLease, stamp: Boottime, now: Boottime) -> Result<Self, Refusal> {
         let lease = opening.lease();
-        starts_in_time(lease, stamp, now.now)?;
+        starts_in_time(lease, stamp, now)?;
         Ok(Self {
             seq: lease.seq,
             lease_end: lease_end(lease, stamp),
             hard_end: stamp.plus(lease.hard_end_in),
             drain_end: None,
-            opened: now,
+            dark: false,
             opening,
         })
     }
@@ -129,17 +129,26 @@ impl Visit {
         self.drain_end.map_or(end, |drain| drain.min(end))
     }
 
+    /// Whoever woke the laptop may not be who put it to sleep, and it may have been changed
+    /// meanwhile: no picture until its boot is proved anew. Says whether there was one.
+    pub const fn darken(&mut self) -> bool {
+        !std::mem::replace(&mut self.dark, true)
+    }
+
+    /// A lease is in use, whose nonce was made while the laptop was awake as it is. If the visit was
+    /// dark and the lease was given on a fresh quote, the picture may come back.
+    pub const fn brighten(&mut self, lease: &Lease) -> bool {
+        lease.quoted && std::mem::replace(&mut self.dark, false)
+    }
+
     /// Why it must end at `now`, if it must.
-    pub fn must_end(&self, now: Reading) -> Option<EndReason> {
-        if now.now >= self.hard_end {
+    pub fn must_end(&self, now: Boottime) -> Option<EndReason> {
+        if now >= self.hard_end {
             Some(EndReason::HardEnd)
-        } else if self.drain_end.is_some_and(|drain| now.now >= drain) {
+        } else if self.drain_end.is_some_and(|drain| now >= drain) {
             Some(EndReason::Stopped)
-        } else if now.now >= self.lease_end {
+        } else if now >= self.lease_end {
             Some(EndReason::LeaseOver)
-        } else if now.slept_since(self.opened, limits::SUSPEND_MILLIS) {
-            // Whoever woke the laptop may not be who put it to sleep.
-            Some(EndReason::Shutdown)
         } else {
             None
         }
@@ -171,6 +180,7 @@ impl Visit {
             room: self.opening.lease().room,
             closes_at: self.closes_at(),
             hard_end: self.hard_end,
+            dark: self.dark,
         }
     }
 }

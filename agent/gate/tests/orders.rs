@@ -48,6 +48,7 @@ fn reasons(stage: &mut Stage) -> Vec<EndReason> {
         .into_iter()
         .map(|event| match event {
             Event::Closed { reason, .. } => reason,
+            other @ Event::Darkened { .. } => panic!("{other:?}"),
         })
         .collect()
 }

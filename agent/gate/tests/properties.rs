@@ -36,7 +36,11 @@ enum Happening {
     /// A member of staff gives the open visit more time.
     Extend { hard_end_in: u32 },
     /// The key service renews, with more time than there may be.
-    Renew { seq: u32, hard_end_in: u32 },
+    Renew {
+        seq: u32,
+        hard_end_in: u32,
+        quoted: bool,
+    },
     /// Somebody stops the laptop.
     Stop { at_once: bool },
     /// People lift some of what stands.
@@ -64,8 +68,8 @@ fn happening() -> impl Strategy<Value = Happening> {
             Happening::Open { nonce, run_for, hard_end_in }
         }),
         2 => (0..=3000_u32).prop_map(|hard_end_in| Happening::Extend { hard_end_in }),
-        4 => (1..=6_u32, 0..=14_400_u32)
-            .prop_map(|(seq, hard_end_in)| Happening::Renew { seq, hard_end_in }),
+        4 => (1..=6_u32, 0..=14_400_u32, any::<bool>())
+            .prop_map(|(seq, hard_end_in, quoted)| Happening::Renew { seq, hard_end_in, quoted }),
         2 => any::<bool>().prop_map(|at_once| Happening::Stop { at_once }),
         2 => index().prop_map(|which| Happening::Resume { which }),
         1 => Just(Happening::EndSession),
@@ -73,7 +77,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         8 => index().prop_map(|which| Happening::Again { which }),
         3 => (1..=400_u32).prop_map(|seconds| Happening::Pass { seconds }),
         1 => (1..=400_u32).prop_map(|seconds| Happening::Lag { seconds }),
-        1 => (1..=400_u32).prop_map(|seconds| Happening::Sleep { seconds }),
+        2 => (1..=400_u32).prop_map(|seconds| Happening::Sleep { seconds }),
         1 => Just(Happening::Restart),
     ]
 }
@@ -87,6 +91,8 @@ struct Account {
     latest_nonces: Vec<Nonce>,
     /// Nothing may be open at this time or later.
     hard_end: Option<Boottime>,
+    /// When the laptop woke last, unless a lease on a fresh quote has answered for it since.
+    woke: Option<Boottime>,
     /// What may be standing: placed and, for all we know, not lifted.
     holds: Vec<HoldId>,
     seq: u64,
@@ -101,6 +107,7 @@ impl Account {
             nonces: HashMap::new(),
             latest_nonces: Vec::new(),
             hard_end: None,
+            woke: None,
             holds: Vec::new(),
             seq: 0,
             opening: None,
@@ -129,6 +136,7 @@ impl Account {
         let was_latched = !self.holds.is_empty();
         let openings = self.stage().screen.openings.get();
         let answer = self.stage().ask(request.clone());
+        let mut proved = false;
         match (&request, &answer) {
             (Request::Open { .. }, Answer::Opened(_)) => {
                 assert!(!was_latched, "opened while a hold stood");
@@ -138,13 +146,23 @@ impl Account {
                 let now = self.stage().now();
                 assert!(now < made.plus(lease.run_for), "opened by grace alone");
                 self.hard_end = Some(made.plus(lease.hard_end_in));
+                assert!(
+                    self.woke.take().is_none_or(|woke| made >= woke),
+                    "older than a sleep"
+                );
                 self.opening = Some(request.clone());
             }
             (Request::Renew { lease }, Answer::Renewed(_)) => {
                 let key = *self.stage().laptop.pki.lease_key.key.public();
                 let nonce = lease.open(&key).expect("our own lease").message().eat_nonce;
-                let (_, accepted) = self.spend(nonce);
+                let (made, accepted) = self.spend(nonce);
                 assert!(!accepted, "renewed on a nonce that was accepted before");
+                let quoted = lease.open(&key).expect("our own lease").message().quoted;
+                assert!(
+                    self.woke.is_none_or(|woke| made >= woke),
+                    "older than a sleep"
+                );
+                proved = quoted && self.woke.take().is_some();
             }
             (Request::Order { .. }, Answer::Obeyed(_))
             | (_, Answer::Refused(_) | Answer::Closed { .. } | Answer::Trusted { .. }) => (),
@@ -153,7 +171,8 @@ impl Account {
         if !matches!(
             (&request, &answer),
             (Request::Open { .. }, Answer::Opened(_))
-        ) {
+        ) && !proved
+        {
             let after = self.stage().screen.openings.get();
             assert_eq!(after, openings, "opened by {request:?}");
         }
@@ -194,11 +213,16 @@ impl Account {
                     self.say(request);
                 }
             }
-            Happening::Renew { seq, hard_end_in } => {
+            Happening::Renew {
+                seq,
+                hard_end_in,
+                quoted,
+            } => {
                 if let Some(opening) = self.opening.clone() {
                     let nonce = self.new_nonce();
                     let renewal = self.stage().laptop.renew(&opening, *seq, nonce, |lease| {
                         lease.hard_end_in = Seconds::new(*hard_end_in);
+                        lease.quoted = *quoted;
                     });
                     self.say(renewal);
                 }
@@ -257,6 +281,7 @@ impl Account {
             Happening::Sleep { seconds } => {
                 self.stage().sleep(Seconds::new(*seconds));
                 self.stage().look();
+                self.woke = Some(self.stage().now());
                 assert!(!self.stage().is_open(), "open after a sleep");
             }
             Happening::Restart => {
@@ -274,10 +299,12 @@ impl Account {
     fn check(&mut self) {
         let hard_end = self.hard_end;
         let nothing_stands = self.holds.is_empty();
+        let woke = self.woke;
         let stage = self.stage();
         let now = stage.now();
         let status = stage.status();
-        assert_eq!(status.open.is_some(), stage.is_open());
+        assert_eq!(status.open.is_some_and(|open| !open.dark), stage.is_open());
+        assert!(woke.is_none() || !stage.is_open(), "open since a sleep");
         assert_eq!(status.latched, !nothing_stands);
         if let (Some(open), Some(showing)) = (status.open, stage.screen.showing.get()) {
             let hard_end = hard_end.expect("something opened it");

@@ -8,12 +8,15 @@
 
 mod support;
 
+use support::laptop::hold;
 use support::stage::Stage;
 use wardkey_gate::boottime::Boottime;
 use wardkey_gate::protocol::{Answer, Event, Opened, Request};
 use wardkey_schemas::Code;
 use wardkey_schemas::challenge::Purpose;
 use wardkey_schemas::ids::SessionId;
+use wardkey_schemas::order::{HoldClass, Mode};
+use wardkey_schemas::role::Role;
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::time::Seconds;
 
@@ -147,16 +150,152 @@ fn a_new_visit_takes_the_place_of_the_open_one() {
     assert!(stage.is_open());
 }
 
-#[test]
-fn a_laptop_that_has_slept_wakes_with_a_closed_gate() {
+/// A laptop that has slept in a visit, and woken: no picture, and the visit goes on.
+fn asleep() -> (Stage, Request) {
     let mut stage = Stage::new();
-    stage.open();
+    let opening = stage.open();
     stage.pass(seconds(10));
     stage.sleep(seconds(5));
     stage.look();
     assert!(!stage.is_open());
-    let (_, reason, _) = closed(&mut stage);
-    assert_eq!(reason, EndReason::Shutdown);
+    let (session, at) = (stage.laptop.lease_of(&opening).session, stage.now());
+    assert_eq!(stage.events, [Event::Darkened { session, at }]);
+    assert!(stage.status().open.unwrap().dark);
+    stage.events.clear();
+    (stage, opening)
+}
+
+#[test]
+fn a_laptop_that_has_slept_shows_its_picture_again_by_a_lease_on_a_fresh_quote() {
+    let (mut stage, opening) = asleep();
+    let nonce = stage.nonce();
+    let renewal = stage
+        .laptop
+        .renew(&opening, 1, nonce, |lease| lease.quoted = true);
+    let told = opened(stage.ask(renewal));
+    assert!(!told.dark);
+    let showing = stage.screen.showing.get().unwrap();
+    assert_eq!(
+        (showing.session, showing.until),
+        (told.session, told.closes_at)
+    );
+    assert_eq!(stage.screen.openings.get(), 2);
+    // It stays, and the next sleep darkens it again.
+    stage.pass(seconds(60));
+    assert!(stage.is_open());
+    stage.sleep(seconds(1));
+    stage.look();
+    assert!(!stage.is_open());
+}
+
+#[test]
+fn a_lease_without_a_fresh_quote_keeps_the_visit_and_not_the_picture() {
+    let (mut stage, opening) = asleep();
+    let nonce = stage.nonce();
+    let made = stage.now();
+    let renewal = stage.laptop.renew(&opening, 1, nonce, |_| ());
+    let told = opened(stage.ask(renewal));
+    assert!(told.dark && !stage.is_open());
+    assert_eq!(told.closes_at, made.plus(seconds(900)));
+    let nonce = stage.nonce();
+    let renewal = stage
+        .laptop
+        .renew(&opening, 2, nonce, |lease| lease.quoted = true);
+    assert!(!opened(stage.ask(renewal)).dark);
+    assert!(stage.is_open());
+}
+
+#[test]
+fn what_was_asked_for_before_the_sleep_brings_no_picture() {
+    let mut stage = Stage::new();
+    let opening = stage.open();
+    let before = stage.nonce();
+    stage.sleep(seconds(5));
+    // Nobody has looked yet: the gate looks before it answers.
+    let renewal = stage
+        .laptop
+        .renew(&opening, 1, before, |lease| lease.quoted = true);
+    assert_eq!(stage.refusal(renewal).code(), Code::LeaseNonceUnknown);
+    assert!(stage.status().open.unwrap().dark);
+    // Nor what was asked for between two sleeps.
+    let between = stage.nonce();
+    stage.sleep(seconds(5));
+    let renewal = stage
+        .laptop
+        .renew(&opening, 2, between, |lease| lease.quoted = true);
+    assert_eq!(stage.refusal(renewal).code(), Code::LeaseNonceUnknown);
+    assert!(!stage.is_open());
+}
+
+#[test]
+fn a_visit_that_was_asked_for_before_a_sleep_does_not_begin_after_it() {
+    let mut stage = Stage::new();
+    let request = stage.opening();
+    stage.sleep(seconds(5));
+    assert_eq!(stage.refusal(request).code(), Code::LeaseNonceUnknown);
+    stage.open();
+}
+
+#[test]
+fn a_member_of_staff_who_extends_a_dark_visit_brings_the_picture_back() {
+    let (mut stage, opening) = asleep();
+    let session = stage.laptop.lease_of(&opening).session;
+    let nonce = stage.nonce();
+    let mut terms = stage.laptop.terms(session, nonce);
+    terms.activation.purpose = Purpose::Extend { session };
+    terms.lease.seq = 1;
+    let extension = stage.laptop.open(terms);
+    assert!(!opened(stage.ask(extension)).dark);
+    assert!(stage.is_open());
+}
+
+#[test]
+fn a_dark_visit_ends_at_its_time_and_by_a_stop_as_any_other() {
+    let (mut stage, _) = asleep();
+    stage.pass(seconds(900));
+    assert_eq!(closed(&mut stage).1, EndReason::LeaseOver);
+    let (mut stage, _) = asleep();
+    let lost = hold(HoldClass::Lost, Mode::Immediate, Role::Lead);
+    let stop = stage.laptop.stop(1, &[lost]);
+    assert!(matches!(stage.ask(stop), Answer::Obeyed(_)));
+    assert_eq!(closed(&mut stage).1, EndReason::Stopped);
+    assert_eq!(stage.status().open, None);
+}
+
+#[test]
+fn a_stop_after_this_call_lets_a_dark_visit_finish_too() {
+    let (mut stage, opening) = asleep();
+    let later = hold(HoldClass::Maintenance, Mode::AfterThisCall, Role::Lead);
+    let stop = stage.laptop.stop(1, &[later]);
+    assert!(matches!(stage.ask(stop), Answer::Obeyed(_)));
+    let nonce = stage.nonce();
+    let renewal = stage
+        .laptop
+        .renew(&opening, 1, nonce, |lease| lease.quoted = true);
+    assert!(!opened(stage.ask(renewal)).dark);
+    assert!(stage.is_open());
+}
+
+#[test]
+fn a_picture_that_does_not_come_back_ends_the_visit() {
+    let (mut stage, opening) = asleep();
+    let nonce = stage.nonce();
+    let renewal = stage
+        .laptop
+        .renew(&opening, 1, nonce, |lease| lease.quoted = true);
+    stage.screen.broken.set(true);
+    assert!(matches!(stage.ask(renewal), Answer::Fault { .. }));
+    assert_eq!(closed(&mut stage).1, EndReason::VideoEnded);
+    assert_eq!(stage.status().open, None);
+}
+
+#[test]
+fn a_picture_that_cannot_be_proved_closed_after_a_sleep_ends_the_gate() {
+    let mut stage = Stage::new();
+    stage.open();
+    stage.sleep(seconds(5));
+    stage.screen.broken.set(true);
+    assert!(stage.try_ask(Request::Status {}).unwrap_err().is_fatal());
 }
 
 #[test]

@@ -241,14 +241,28 @@ impl Session {
     }
 
     pub(super) fn gate_told(&mut self, event: Event, turn: &mut Turn<'_>) {
-        let Event::Closed {
-            session,
-            reason,
-            at,
-        } = event;
-        tracing::info!(session.id = %session, reason = reason.as_str(), "The gate has closed");
-        self.visit_over(session, reason, at, turn);
-        self.ask_gate_status(turn);
+        match event {
+            Event::Closed {
+                session,
+                reason,
+                at,
+            } => {
+                let reason_word = reason.as_str();
+                tracing::info!(session.id = %session, reason = reason_word, "The gate has closed");
+                self.visit_over(session, reason, at, turn);
+                self.ask_gate_status(turn);
+            }
+            Event::Darkened { session, .. } => {
+                tracing::warn!(session.id = %session, "The laptop has slept: no picture for now");
+                if let Some(visit) = self.visit.as_mut().filter(|visit| visit.session == session) {
+                    visit.opened.dark = true;
+                }
+                // Every timer of ours stood on the clock of a laptop that was awake.
+                self.clock_read_at = Boottime::from_millis(0);
+                self.renew_soon(turn);
+                self.hang_up(turn);
+            }
+        }
     }
 }
 

@@ -38,6 +38,19 @@ impl<F: Folder, K: Chip, P: Picture, C: Clock> Gate<F, K, P, C> {
                         return Err(error.into());
                     }
                 }
+                Deed::Darken { session } => {
+                    self.picture.close()?;
+                    let at = self.clock.read().now;
+                    tracing::warn!(session.id = %session, "Slept: no picture until a fresh quote");
+                    said.push(FromGate::Event(Event::Darkened { session, at }));
+                }
+                Deed::Show(showing) => {
+                    if let Err(error) = self.picture.open(showing) {
+                        self.close(EndReason::VideoEnded, said)?;
+                        return Err(error.into());
+                    }
+                    tracing::info!(session.id = %showing.session, "The picture is back");
+                }
                 Deed::Close { session, reason } => {
                     self.picture.close()?;
                     let at = self.clock.read().now;

@@ -268,7 +268,7 @@ impl Running {
         }
         match self.client().hear().unwrap() {
             FromGate::Event(Event::Closed { reason, .. }) => reason,
-            other @ FromGate::Answer(_) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

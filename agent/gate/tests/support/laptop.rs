@@ -172,6 +172,7 @@ impl Laptop {
         lease.jti = LeaseId::from_random(random());
         lease.seq = seq;
         lease.eat_nonce = gate_nonce;
+        lease.quoted = false;
         change(&mut lease);
         Request::Renew {
             lease: jws::sign(&lease, &self.pki.lease_key.key).unwrap(),

@@ -64,8 +64,9 @@ impl Picture for Screen {
             let deed = "told of more time";
             return Err(PictureError::Guardian { deed, source });
         }
-        let showing = self.showing.get().expect("prolonged while open");
-        self.showing.set(Some(Showing { until, ..showing }));
+        let showing = self.showing.get();
+        self.showing
+            .set(showing.map(|showing| Showing { until, ..showing }));
         Ok(())
     }
 

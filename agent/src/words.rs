@@ -85,6 +85,14 @@ fn with_visit(
     let warning = visit
         .ends_soon
         .map(|_| format!("This visit ends at {at}. Staff can extend it with their key."));
+    if visit.dark && !matches!(situation.state, State::Pin | State::Touch | State::Checking) {
+        return (
+            "The picture is off".to_owned(),
+            "This laptop was asleep and is being checked. The picture comes back by itself. To have \
+             it back now, put in your security key and give the visit more time."
+                .to_owned(),
+        );
+    }
     if situation.state == State::WithPatient {
         return (ends, warning.unwrap_or_default());
     }
@@ -233,6 +241,7 @@ mod tests {
             ends_soon: None,
             finishing: false,
             finish: None,
+            dark: false,
         }
     }
 
@@ -340,6 +349,22 @@ mod tests {
         let (heading, body) = words(&situation, &TimeZone::UTC);
         assert_eq!(heading, "Please finish the visit");
         assert!(body.contains("until 2:30pm"), "{body}");
+    }
+
+    #[test]
+    fn a_laptop_that_slept_says_why_there_is_no_picture() {
+        let visit = VisitStatus {
+            dark: true,
+            ..visit()
+        };
+        for state in [State::InRoom, State::WithPatient, State::StaffControl] {
+            let situation = Situation {
+                visit: Some(&visit),
+                ..situation(state)
+            };
+            let (heading, _) = words(&situation, &TimeZone::UTC);
+            assert_eq!(heading, "The picture is off");
+        }
     }
 
     #[test]

@@ -223,7 +223,15 @@ impl<F: Folder, K: Chip, P: Picture, C: Clock> Gate<F, K, P, C> {
                 self.close(reason, said)?;
                 Ok(Ok(Answer::Closed { session }))
             }
-            Request::Status {} => Ok(Ok(Answer::Status(Box::new(self.status())))),
+            Request::Status {} => {
+                // An enrolment while the gate runs may have opened what was sealed.
+                if self.machine.latch().seal().is_some()
+                    && let Some(identity) = self.known_identity()
+                {
+                    self.settle(&identity);
+                }
+                Ok(Ok(Answer::Status(Box::new(self.status()))))
+            }
         }
     }
 

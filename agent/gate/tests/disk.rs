@@ -106,6 +106,7 @@ fn enrolling_again_opens_what_was_sealed_with_the_gate_running_or_not() {
         if restarts {
             stage = stage.restart();
         }
+        assert_eq!(stage.status().sealed, None);
         stage.open();
         stage.restart().open();
     }

@@ -225,6 +225,8 @@ pub struct VisitStatus {
     pub finishing: bool,
     /// Why, where the laptop has changed.
     pub finish: Option<Code>,
+    /// Whether the laptop has slept, so that there is no picture until it was checked anew.
+    pub dark: bool,
 }
 
 /// A security key that is plugged in.

@@ -74,6 +74,7 @@ impl Session {
             ends_soon: visit.ends_soon,
             finishing: self.gate.is_latched() || visit.finish.is_some(),
             finish: visit.finish,
+            dark: visit.opened.dark,
         }
     }
 

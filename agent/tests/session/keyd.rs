@@ -279,6 +279,7 @@ impl Keyd {
         );
         lease.seq = request.seq;
         lease.eat_nonce = nonce;
+        lease.quoted = false;
         Reply::Lease(self.give(laptop, lease, Some(body.clone())))
     }
 

@@ -48,6 +48,26 @@ fn a_visit_opens_is_handed_over_is_renewed_and_ends() {
 }
 
 #[test]
+fn a_laptop_that_slept_goes_on_in_the_dark_and_staff_with_a_key_bring_the_picture_back() {
+    let mut theatre = open();
+    theatre.key_out();
+    let before = theatre.view().visit.unwrap();
+    theatre.stage().sleep(Seconds::new(120));
+    theatre.heal(2);
+    let visit = theatre.view().visit.unwrap();
+    assert!(visit.dark && !theatre.is_open());
+    assert_eq!(theatre.view().heading, "The picture is off");
+    assert_eq!(visit.session, before.session);
+    assert!(visit.seq > before.seq, "it was renewed at once");
+    theatre.key_in();
+    theatre.command(Command::Extend { serial: None });
+    theatre.heal(1);
+    assert!(theatre.is_open(), "{:?}", theatre.words);
+    assert!(!theatre.view().visit.unwrap().dark);
+    theatre.check_ends();
+}
+
+#[test]
 fn an_outage_within_grace_is_survived_in_the_same_bytes() {
     let mut theatre = open();
     theatre.key_out();

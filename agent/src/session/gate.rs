@@ -259,7 +259,7 @@ impl Session {
                 }
                 // Every timer of ours stood on the clock of a laptop that was awake.
                 self.clock_read_at = Boottime::from_millis(0);
-                self.renew_soon(turn);
+                self.requote_soon(turn);
                 self.hang_up(turn);
             }
         }

@@ -198,7 +198,7 @@ impl Session {
                     renew_nonce: visit.renew_nonce,
                     gate_nonce,
                     state: visit.presence,
-                    proof: if visit.requote {
+                    proof: if visit.requote || visit.opened.dark {
                         ProofWanted::Quote {
                             pcrs: visit.pcrs.clone(),
                         }

@@ -279,7 +279,6 @@ impl Keyd {
         );
         lease.seq = request.seq;
         lease.eat_nonce = nonce;
-        lease.quoted = false;
         Reply::Lease(self.give(laptop, lease, Some(body.clone())))
     }
 

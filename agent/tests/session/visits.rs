@@ -48,23 +48,31 @@ fn a_visit_opens_is_handed_over_is_renewed_and_ends() {
 }
 
 #[test]
-fn a_laptop_that_slept_goes_on_in_the_dark_and_staff_with_a_key_bring_the_picture_back() {
+fn a_laptop_that_slept_goes_on_in_the_dark_and_a_quote_brings_the_picture_back() {
     let mut theatre = open();
     theatre.key_out();
     let before = theatre.view().visit.unwrap();
     theatre.stage().sleep(Seconds::new(120));
-    theatre.heal(2);
-    let visit = theatre.view().visit.unwrap();
-    assert!(visit.dark && !theatre.is_open());
+    theatre.pass(Seconds::new(1));
+    assert!(!theatre.is_open());
+    assert!(theatre.view().visit.unwrap().dark);
     assert_eq!(theatre.view().heading, "The picture is off");
-    assert_eq!(visit.session, before.session);
-    assert!(visit.seq > before.seq, "it was renewed at once");
-    theatre.key_in();
-    theatre.command(Command::Extend { serial: None });
-    theatre.heal(1);
-    assert!(theatre.is_open(), "{:?}", theatre.words);
-    assert!(!theatre.view().visit.unwrap().dark);
+    theatre.heal(4);
+    let after = theatre.view().visit.unwrap();
+    assert!(theatre.is_open() && !after.dark, "{:?}", theatre.words);
+    assert_eq!(after.session, before.session);
+    theatre.heal(30);
+    assert!(theatre.is_open());
     theatre.check_ends();
+}
+
+#[test]
+fn a_laptop_that_slept_with_a_renewal_under_way_gets_its_picture_back_too() {
+    let mut theatre = open();
+    theatre.command(Command::Renew);
+    theatre.stage().sleep(Seconds::new(30));
+    theatre.heal(40);
+    assert!(theatre.is_open(), "{:?}", theatre.view());
 }
 
 #[test]

@@ -202,7 +202,7 @@ pub(crate) fn parse_public(
             fields.sized_array::<DIGEST>("unique.keyedHash")?;
             None
         }
-        _ => Some((
+        TpmuPublicId::Ecc(_) | TpmuPublicId::SymCipher(_) | TpmuPublicId::Null => Some((
             fields.padded_number("unique.ecc.x")?,
             fields.padded_number("unique.ecc.y")?,
         )),

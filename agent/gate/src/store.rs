@@ -130,6 +130,10 @@ impl<F: Folder, K: Chip> Store<F, K> {
     ///
     /// Only a counter that the enrolment has just made begins a new state. That takes over the holds
     /// of the enrolment before, if they are to be had.
+    ///
+    /// # Errors
+    ///
+    /// [`Seal`], which says what was found.
     pub fn settle(&mut self, laptop: Owner, in_memory: &Kept, now: Boottime) -> Result<Kept, Seal> {
         self.place = None;
         let secret = self.chip.secret().map_err(|error| silent(&error))?;

@@ -1,6 +1,10 @@
 //! An older copy of the disk, another chip, a chip that was cleared: closed, whatever the copy says.
 
-#![expect(clippy::panic, reason = "a test may stop at the first surprise")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may stop at the first surprise"
+)]
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "whatever else comes is a surprise"

@@ -8,7 +8,7 @@
 
 mod support;
 
-use support::laptop::hold;
+use support::laptop::{hold, new_session};
 use support::stage::Stage;
 use wardkey_gate::boottime::Boottime;
 use wardkey_gate::protocol::{Answer, Event, Opened, Request};
@@ -75,6 +75,39 @@ fn a_lease_closes_with_its_grace_and_not_before() {
     assert!(!stage.is_open());
     let session = stage.laptop.lease_of(&request).session;
     assert_eq!(closed(&mut stage), (session, EndReason::LeaseOver, end));
+}
+
+#[test]
+fn a_strict_lease_has_no_grace_and_closes_at_its_own_end() {
+    let mut stage = Stage::new();
+    let nonce = stage.nonce();
+    let end = stage.now().plus(seconds(300));
+    let mut terms = stage.laptop.terms(new_session(), nonce);
+    terms.lease.grace = Seconds::new(0);
+    let opening = stage.laptop.open(terms);
+    assert_eq!(opened(stage.ask(opening)).closes_at, end);
+    stage.pass(seconds(299));
+    assert!(stage.is_open());
+    stage.pass(seconds(1));
+    assert!(!stage.is_open());
+    let (_, reason, at) = closed(&mut stage);
+    assert_eq!((reason, at), (EndReason::LeaseOver, end));
+}
+
+#[test]
+fn no_grace_is_left_after_a_signed_stop() {
+    let mut stage = Stage::new();
+    let opening = stage.open();
+    let nonce = stage.nonce();
+    let renewal = stage.laptop.renew(&opening, 1, nonce, |_| ());
+    let lost = hold(HoldClass::Lost, Mode::Immediate, Role::Lead);
+    let stop = stage.laptop.stop(1, &[lost]);
+    assert!(matches!(stage.ask(stop), Answer::Obeyed(_)));
+    assert!(!stage.is_open());
+    // Fourteen minutes of lease and grace were left, and a renewal was under way.
+    assert_eq!(stage.refusal(renewal).code(), Code::GateClosed);
+    assert_eq!(stage.refusal(opening).code(), Code::GateLatched);
+    assert!(!stage.is_open());
 }
 
 #[test]
@@ -160,7 +193,7 @@ fn asleep() -> (Stage, Request) {
     assert!(!stage.is_open());
     let (session, at) = (stage.laptop.lease_of(&opening).session, stage.now());
     assert_eq!(stage.events, [Event::Darkened { session, at }]);
-    assert!(stage.status().open.unwrap().dark);
+    assert!(stage.status().open.is_some_and(|open| open.dark));
     stage.events.clear();
     (stage, opening)
 }
@@ -216,7 +249,7 @@ fn what_was_asked_for_before_the_sleep_brings_no_picture() {
         .laptop
         .renew(&opening, 1, before, |lease| lease.quoted = true);
     assert_eq!(stage.refusal(renewal).code(), Code::LeaseNonceUnknown);
-    assert!(stage.status().open.unwrap().dark);
+    assert!(stage.status().open.is_some_and(|open| open.dark));
     // Nor what was asked for between two sleeps.
     let between = stage.nonce();
     stage.sleep(seconds(5));

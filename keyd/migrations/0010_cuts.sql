@@ -22,5 +22,8 @@ create table cut (
 
 create index cut_due on cut (due_at) where done_at is null;
 
+-- Which visit ran on a laptop when an order was given.
+create index session_by_device on session (device_id, started_at);
+
 -- Visits that can no longer run are ended by whoever sees them first.
 create index session_overdue on session (cannot_run_past) where ended_at is null;

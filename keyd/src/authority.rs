@@ -63,7 +63,10 @@ pub const fn may_act(role: Role, act: &Act) -> May {
 pub const fn may_ask(role: Role, question: &Question) -> bool {
     match question {
         Question::Laptops | Question::Policy => true,
-        Question::Keys | Question::Sessions | Question::Orders { .. } => match role {
+        Question::Keys
+        | Question::Sessions
+        | Question::Orders { .. }
+        | Question::Delivery { .. } => match role {
             Role::Lead | Role::SecurityOfficer | Role::Auditor => true,
             Role::Staff => false,
         },

@@ -33,6 +33,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod cutting;
+pub mod delivery;
 pub mod doctor;
 pub mod failure;
 pub mod keys;

@@ -24,6 +24,7 @@ pub mod binding;
 pub mod bundle;
 pub mod bytes;
 pub mod challenge;
+pub mod delivery;
 pub mod denial;
 pub mod enrolment;
 pub mod evidence;

@@ -59,6 +59,9 @@ pub const HOLDS: usize = 64;
 /// Orders handed out in one answer; the next answer brings the rest.
 pub const ORDERS: usize = 32;
 
+/// Orders whose delivery is asked for in one question: the question stays a short message.
+pub const DELIVERIES: usize = 100;
+
 /// Rows in one answer to a query.
 pub const ROWS: usize = 500;
 

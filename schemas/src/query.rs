@@ -7,7 +7,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::action::OrderSent;
 use crate::bytes::Sha256;
+use crate::delivery::DeliveryRow;
 use crate::ids::{DeviceId, Generation, OrderId, OrderSeq, PersonId, ReaderId, RoomId, SessionId};
 use crate::jws::Message;
 use crate::key::Thumbprint;
@@ -37,6 +39,11 @@ pub enum Question {
         /// The laptop.
         device: DeviceId,
     },
+    /// How far orders have come, those of one act or of many.
+    Delivery {
+        /// The orders, at most [`limits::DELIVERIES`].
+        orders: Vec<OrderSent>,
+    },
     /// The site's record, newest first.
     Record {
         /// Only entries before this one; absent for the newest.
@@ -54,6 +61,7 @@ impl Question {
             Self::Keys => "keys",
             Self::Sessions => "sessions",
             Self::Orders { .. } => "orders",
+            Self::Delivery { .. } => "delivery",
             Self::Record { .. } => "record",
             Self::Policy => "policy",
         }
@@ -231,6 +239,8 @@ pub enum Answer {
     Sessions(Vec<SessionRow>),
     /// Orders.
     Orders(Vec<OrderRow>),
+    /// How far orders have come.
+    Delivery(Vec<DeliveryRow>),
     /// The record.
     Record(Vec<RecordRow>),
     /// The policy.

@@ -275,9 +275,12 @@ impl Said {
         self.status.code().unwrap_or(255)
     }
 
-    /// Standard output as JSON; null where it is none.
+    /// The last JSON document of standard output; null where it is none. What goes on for a while
+    /// prints one for each change before.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.out).unwrap_or_default()
+        let documents = serde_json::Deserializer::from_str(&self.out).into_iter();
+        let last = documents.last().and_then(Result::ok);
+        last.unwrap_or_default()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::cli::{Cli, Command, Confirm, KeyCommand, Log, PolicyCommand};
 use crate::desk::{Chosen, Desk};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::show::outcome;
+use crate::show::{deliveries, outcome};
 
 /// Does what was typed.
 ///
@@ -106,13 +106,16 @@ async fn finish(
         }
     };
     add("target", about.json.clone());
-    if watch {
-        desk.output.progress(&text)?;
-        let orders = watching::follow_sent(desk, outcome::orders(&answer.outcome)).await;
-        add("orders", serde_json::json!(orders));
-        desk.output.data("", &json)?;
-    } else {
+    if !watch {
         desk.output.data(&text, &json)?;
+        return Ok(outcome::exit(&answer.outcome));
     }
-    Ok(outcome::exit(&answer.outcome))
+    desk.output.progress(&text)?;
+    let orders = watching::follow_sent(desk, outcome::orders(&answer.outcome)).await;
+    add("orders", serde_json::json!(orders));
+    desk.output.after_changes(&json)?;
+    Ok(match (outcome::exit(&answer.outcome), orders) {
+        (Exit::Done, Some(orders)) => deliveries::exit(&orders),
+        (end, _) => end,
+    })
 }

@@ -49,7 +49,41 @@ impl Output {
         }
     }
 
-    /// Writes a piece of text while something goes on; in JSON, the one document comes at the end.
+    /// Whether a person looks at a terminal that can draw a line again.
+    pub fn is_terminal(self) -> bool {
+        self.format == Format::Text && io::stdout().is_terminal()
+    }
+
+    /// Writes a line for something that has changed: text, or one JSON document on one line.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::data`].
+    pub fn change(self, text: &str, json: &impl Serialize) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => write_to(io::stdout().lock(), &format!("{text}\n")),
+            Format::Json => {
+                let line =
+                    serde_json::to_string(json).map_err(|error| Failure::Output(error.into()))?;
+                write_to(io::stdout().lock(), &format!("{line}\n"))
+            }
+        }
+    }
+
+    /// Writes what came of it after the last change: one more JSON document on one line; people have
+    /// read it already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::data`].
+    pub fn after_changes(self, json: &impl Serialize) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => Ok(()),
+            Format::Json => self.change("", json),
+        }
+    }
+
+    /// Writes a piece of text while something goes on; in JSON, the documents come later.
     ///
     /// # Errors
     ///

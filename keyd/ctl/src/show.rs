@@ -1,5 +1,6 @@
 //! Rows and answers in words: pure, so that what a person reads is tested without a service.
 
+pub mod deliveries;
 pub mod lists;
 pub mod orders;
 pub mod outcome;

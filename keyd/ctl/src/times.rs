@@ -27,6 +27,17 @@ impl Times {
         self.write(time, "%Y-%m-%dT%H:%M:%S%.3fZ")
     }
 
+    /// The time of day here, to the second, for what happens now: `15:02:07 CET`.
+    pub fn clock(&self, time: Timestamp) -> String {
+        match jiff::Timestamp::from_millisecond(time.millis()) {
+            Ok(time) => time
+                .to_zoned(self.zone.clone())
+                .strftime("%H:%M:%S %Z")
+                .to_string(),
+            Err(_) => time.to_string(),
+        }
+    }
+
     /// As [`Self::both`], or a dash for what never was.
     pub fn both_or_never(&self, time: Option<Timestamp>) -> String {
         time.map_or_else(|| "-".to_owned(), |time| self.both(time))
@@ -73,6 +84,7 @@ mod tests {
             times.exact(winter),
             "2026-11-22T14:02:07.120Z (15:02:07 CET)"
         );
+        assert_eq!(times.clock(winter), "15:02:07 CET");
         let summer: Timestamp = "2026-07-22T14:02:07Z".parse().unwrap();
         assert_eq!(times.both(summer), "2026-07-22T14:02:07Z (16:02:07 CEST)");
     }

@@ -119,6 +119,9 @@ impl App {
             Question::Orders { device } => {
                 Answer::Orders(self.orders_of(site, device, most).await?)
             }
+            Question::Delivery { orders } => {
+                Answer::Delivery(self.deliveries_of(site, &orders).await?)
+            }
             Question::Record { before } => {
                 Answer::Record(self.store.record(site, before, most).await?)
             }

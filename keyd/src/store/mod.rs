@@ -20,6 +20,7 @@ pub mod approvals;
 pub mod audit;
 pub mod challenges;
 pub mod cuts;
+pub mod deliveries;
 pub mod devices;
 mod guards;
 pub mod holds;

@@ -131,7 +131,10 @@ const fn elsewhere(act: &Act) -> Option<Code> {
 const fn may_ask(role: Role, question: &Question) -> bool {
     match question {
         Question::Laptops | Question::Policy => true,
-        Question::Keys | Question::Sessions | Question::Orders { .. } => {
+        Question::Keys
+        | Question::Sessions
+        | Question::Orders { .. }
+        | Question::Delivery { .. } => {
             matches!(role, Role::Lead | Role::SecurityOfficer | Role::Auditor)
         }
         Question::Record { .. } => matches!(role, Role::SecurityOfficer | Role::Auditor),
@@ -191,6 +194,7 @@ pub(crate) async fn every_role_asks_exactly_what_the_table_says_and_about_its_ow
                 Question::Orders {
                     device: own.laptop.device,
                 },
+                Question::Delivery { orders: Vec::new() },
                 Question::Record { before: None },
                 Question::Policy,
             ] {

@@ -3,13 +3,17 @@
 use std::time::{Duration, Instant};
 
 use wardkey_fleet::{KeydOptions, Laptop, Mood, Platform, Visit};
-use wardkey_schemas::action::{Act, Outcome, Target};
-use wardkey_schemas::order::HoldClass;
+use wardkey_schemas::action::{Act, OrderSent, Outcome, Target};
+use wardkey_schemas::delivery::Delivery;
+use wardkey_schemas::ids::OrderSeq;
+use wardkey_schemas::order::{HoldClass, OrderResult};
+use wardkey_schemas::query::{Answer, Question};
 use wardkey_schemas::room::RoomCommand;
 use wardkey_schemas::session::EndReason;
+use wardkey_schemas::{Code, limits};
 
 use crate::database::{Database, administrator, fresh_postgres};
-use crate::running::{World, engines, on_each_engine, within};
+use crate::running::{World, engines, on_each_engine, refused, within};
 
 /// The longest that a stop may take by way of the platform (K3).
 const K3: Duration = Duration::from_secs(15);
@@ -256,6 +260,86 @@ async fn without_a_platform_no_absence_is_claimed() {
         assert_eq!(world.database.number(waits).await, 1);
         let proved = "select count(*) from audit where event = 'room.cut'";
         assert_eq!(world.database.number(proved).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_watches_sees_both_words_and_what_is_certain_before() {
+    with_a_platform(async |world, platform| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let (laptop, visit) = joined(world, platform).await;
+        let reader = fleet.reader(&people.officer).await.unwrap();
+        let device = laptop.device;
+        platform.behave(Mood::KeepsThem);
+        stop(world, &laptop).await;
+        let seq = OrderSeq::new(1);
+        let question = Question::Delivery {
+            orders: vec![OrderSent { device, seq }],
+        };
+        let asked = async || {
+            let answer = fleet.ask(&reader, question.clone()).await.unwrap();
+            let Answer::Delivery(mut rows) = answer else {
+                panic!("another answer");
+            };
+            assert_eq!(rows.len(), 1);
+            rows.remove(0)
+        };
+        // Nobody has spoken: the end of the last lease is what is certain.
+        let row = asked().await;
+        let Delivery::NotReached { cannot_run_past } = row.delivery else {
+            panic!("{row:?}");
+        };
+        let ends = "select cannot_run_past from session";
+        assert_eq!(world.database.number(ends).await, cannot_run_past.millis());
+        assert!(row.platform && !row.settled);
+        rows(&world.database, "trouble = 'still-there'", 1).await;
+        assert_eq!(asked().await.trouble.as_deref(), Some("still-there"));
+        // The laptop speaks.
+        let orders = world.poll(&laptop).await.orders;
+        let order = fleet.keys.open(&orders[0]).unwrap().into_message();
+        let receipt = laptop.receipt(&orders[0], &order, OrderResult::Stopped);
+        fleet.caller.receipt(&laptop.seal(&receipt)).await.unwrap();
+        let row = asked().await;
+        let Delivery::LaptopStopped { at: said } = row.delivery else {
+            panic!("{row:?}");
+        };
+        assert!(!row.settled, "the platform still shows it");
+        // The platform speaks.
+        platform.behave(Mood::Honest);
+        done(&world.database, 1).await;
+        assert!(!platform.is_there(visit.lease.room, visit.lease.session));
+        let row = asked().await;
+        let proved = "select proved_at from cut";
+        let Delivery::Stopped {
+            at,
+            removed_at: Some(removed_at),
+        } = row.delivery
+        else {
+            panic!("{row:?}");
+        };
+        assert_eq!(at, said);
+        assert_eq!(world.database.number(proved).await, removed_at.millis());
+        assert!(row.settled && row.trouble.is_none());
+        // A laptop that nobody uses cannot start; another site hears of neither.
+        let idle = fleet.laptop(people).await.unwrap();
+        stop(world, &idle).await;
+        let both = [device, idle.device].map(|device| OrderSent { device, seq });
+        let question = Question::Delivery {
+            orders: both.to_vec(),
+        };
+        let answer = fleet.ask(&reader, question.clone()).await.unwrap();
+        let Answer::Delivery(both) = answer else {
+            panic!("another answer");
+        };
+        let idle = both.iter().find(|row| row.device == idle.device).unwrap();
+        assert_eq!(idle.delivery, Delivery::CannotStart);
+        let far = fleet.reader(&fleet.second().officer).await.unwrap();
+        let answer = fleet.ask(&far, question).await.unwrap();
+        assert_eq!(answer, Answer::Delivery(Vec::new()));
+        let orders = vec![OrderSent { device, seq }; limits::DELIVERIES + 1];
+        let many = fleet.ask(&reader, Question::Delivery { orders }).await;
+        assert_eq!(refused(many), Code::MessageTooLarge);
     })
     .await;
 }

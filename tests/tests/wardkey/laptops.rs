@@ -87,12 +87,12 @@ fn a_stop_is_watched_until_the_laptop_says_that_it_stopped() {
     assert!(said.err.contains("a visit is running"), "{}", said.err);
     for step in [
         "laptop 4711 is stopped",
-        "): on record ",
-        "): received ",
-        "): stopped ",
+        "4711: laptop says stopped ",
+        "removed from room is not known",
     ] {
         assert!(said.out.contains(step), "{step} in {}", said.out);
     }
+    assert!(!said.out.contains('\u{1b}'), "nobody draws in a pipe");
     laptop.await_state("stopped").unwrap();
     let orders = desk.world.wardkey_done(&lead, &["orders", TAG]).unwrap();
     let newest = &orders["orders"][0];

@@ -1,6 +1,7 @@
 //! Showing what the site has.
 
 use wardkey_schemas::Code;
+use wardkey_schemas::action::OrderSent;
 use wardkey_schemas::query::{KeyRow, LaptopRow};
 use wardkey_told::Exit;
 
@@ -46,15 +47,20 @@ pub(super) async fn orders(desk: &mut Desk, orders: &Orders) -> Result<Exit, Fai
     let text = shown::all(&rows, &desk.times, now);
     if orders.watch {
         desk.output.progress(&text)?;
-        rows = watching::follow_all(desk, laptop.device, rows).await?;
+        let open: Vec<OrderSent> = shown::open(&rows).collect();
+        watching::follow(desk, &open).await?;
+        rows = desk.orders(laptop.device).await?;
     }
     let json = serde_json::json!({
         "answer_is_signed": false,
         "laptop": { "device": laptop.device, "asset": laptop.asset },
         "orders": rows,
     });
-    let text = if orders.watch { "" } else { &text };
-    desk.output.data(text, &json)?;
+    if orders.watch {
+        desk.output.after_changes(&json)?;
+    } else {
+        desk.output.data(&text, &json)?;
+    }
     Ok(Exit::Done)
 }
 

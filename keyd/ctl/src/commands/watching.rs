@@ -1,26 +1,26 @@
-//! Watching orders reach their laptops.
+//! Watching orders reach their laptops: on a terminal one line a laptop, in a pipe one line a
+//! change, for scripts one JSON document a change.
 
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 use wardkey_schemas::action::OrderSent;
-use wardkey_schemas::ids::{DeviceId, OrderSeq};
-use wardkey_schemas::query::OrderRow;
+use wardkey_schemas::delivery::DeliveryRow;
 use wardkey_told::Report;
 
-use crate::clock;
 use crate::desk::Desk;
 use crate::failure::Failure;
-use crate::show::orders;
+use crate::show::deliveries;
 
 /// How often keyd is asked.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Watches the orders that an act brought about until each is done, or nothing can run any more.
-/// The act itself is done, so what goes wrong here is only said: `None`.
-pub(super) async fn follow_sent(desk: &mut Desk, sent: &[OrderSent]) -> Option<Vec<OrderRow>> {
-    // Whoever has to sign again while watching is asked again.
-    desk.pins().forget();
+/// Laptops whose lines fit on a terminal of the usual height; more than that are told line by line.
+const LINES: usize = 20;
+
+/// Watches the orders that an act brought about until every laptop has stopped, or its last possible
+/// second has passed. The act itself is done, so what goes wrong here is only said: `None`.
+pub(super) async fn follow_sent(desk: &mut Desk, sent: &[OrderSent]) -> Option<Vec<DeliveryRow>> {
     match follow(desk, sent).await {
         Ok(rows) => Some(rows),
         Err(failure) => {
@@ -32,60 +32,48 @@ pub(super) async fn follow_sent(desk: &mut Desk, sent: &[OrderSent]) -> Option<V
     }
 }
 
-async fn follow(desk: &mut Desk, sent: &[OrderSent]) -> Result<Vec<OrderRow>, Failure> {
-    let mut devices: Vec<DeviceId> = sent.iter().map(|order| order.device).collect();
-    devices.sort_unstable();
-    devices.dedup();
-    let mut rows = Vec::new();
-    for device in devices {
-        let wanted: Vec<OrderSeq> = sent
-            .iter()
-            .filter(|order| order.device == device)
-            .map(|order| order.seq)
-            .collect();
-        let is_wanted = |row: &OrderRow| wanted.contains(&row.seq);
-        rows.extend(watch(desk, device, Vec::new(), is_wanted).await?);
-    }
-    Ok(rows)
-}
-
-/// Watches all orders to a laptop, of which `known` were shown, until each is done or nothing can
-/// run any more.
-pub(super) async fn follow_all(
+/// Watches orders until nothing more is to be waited for.
+pub(super) async fn follow(
     desk: &mut Desk,
-    device: DeviceId,
-    known: Vec<OrderRow>,
-) -> Result<Vec<OrderRow>, Failure> {
+    sent: &[OrderSent],
+) -> Result<Vec<DeliveryRow>, Failure> {
+    // Whoever has to sign again while watching is asked again.
     desk.pins().forget();
-    watch(desk, device, known, |_| true).await
-}
-
-async fn watch(
-    desk: &mut Desk,
-    device: DeviceId,
-    mut known: Vec<OrderRow>,
-    is_wanted: impl Fn(&OrderRow) -> bool,
-) -> Result<Vec<OrderRow>, Failure> {
+    let mut known: Vec<DeliveryRow> = Vec::new();
+    if sent.is_empty() {
+        return Ok(known);
+    }
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let all = desk.orders(device).await?;
-        let rows: Vec<OrderRow> = all.into_iter().filter(|row| is_wanted(row)).collect();
-        for row in rows.iter().rev() {
-            let before = known.iter().find(|before| before.seq == row.seq);
-            desk.output
-                .progress(&orders::news(before, row, &desk.times))?;
-        }
+        let rows = desk.deliveries(sent).await?;
+        show(desk, &known, &rows)?;
         known = rows;
-        let now = clock::now();
-        if known.iter().all(|row| orders::is_settled(row, now)) {
-            for row in known.iter().rev() {
-                if let Some(text) = orders::given_up(row, &desk.times, now) {
-                    desk.output.progress(&text)?;
-                }
-            }
+        // keyd says when nothing more is to come, by its own clock: ours may be another.
+        if known.iter().all(|row| row.settled) {
             return Ok(known);
         }
     }
+}
+
+/// Shows what has changed.
+fn show(desk: &Desk, before: &[DeliveryRow], rows: &[DeliveryRow]) -> Result<(), Failure> {
+    let changed: Vec<&DeliveryRow> = rows
+        .iter()
+        .filter(|row| !before.iter().any(|before| before == *row))
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let output = desk.output;
+    let line = |row: &DeliveryRow| deliveries::line(row, &desk.times);
+    if output.is_terminal() && rows.len() <= LINES {
+        let lines: Vec<String> = rows.iter().map(line).collect();
+        return output.progress(&deliveries::redrawn(&lines, before.len()));
+    }
+    for row in changed {
+        output.change(&line(row), &serde_json::json!({ "delivery": row }))?;
+    }
+    Ok(())
 }

@@ -1,13 +1,14 @@
 //! Asking for lists, with a key that the person at the desk let read for a while.
 
-use wardkey_schemas::action::{Act, Outcome};
+use wardkey_schemas::action::{Act, OrderSent, Outcome};
+use wardkey_schemas::delivery::DeliveryRow;
 use wardkey_schemas::ids::DeviceId;
 use wardkey_schemas::jws::Sealed;
 use wardkey_schemas::query::{
     Answer, KeyRow, LaptopRow, OrderRow, PolicyRow, Question, READER_LASTS_MOST, RecordRow,
     SessionRow,
 };
-use wardkey_schemas::{Code, Refusal};
+use wardkey_schemas::{Code, Refusal, limits};
 use wardkey_token::message::MessageError;
 
 use super::Desk;
@@ -80,6 +81,23 @@ impl Desk {
             return Ok(rows);
         }
         Err(another_answer())
+    }
+
+    /// How far these orders have come, as many as there are.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub async fn deliveries(&mut self, sent: &[OrderSent]) -> Result<Vec<DeliveryRow>, Failure> {
+        let mut all = Vec::new();
+        for orders in sent.chunks(limits::DELIVERIES) {
+            let orders = orders.to_vec();
+            let Answer::Delivery(rows) = self.ask(Question::Delivery { orders }).await? else {
+                return Err(another_answer());
+            };
+            all.extend(rows);
+        }
+        Ok(all)
     }
 
     /// The record, newest first, before `before`.

@@ -1,15 +1,12 @@
 //! What became of orders: sent, received, done, or not reached and until when at the latest.
 
+use wardkey_schemas::action::OrderSent;
 use wardkey_schemas::query::OrderRow;
-use wardkey_schemas::time::{Seconds, Timestamp};
+use wardkey_schemas::time::Timestamp;
 use wardkey_told::shown;
 
 use crate::text::Text;
 use crate::times::Times;
-
-/// How long a laptop on which nothing runs is watched: it polls every twenty seconds, so one that
-/// has not answered by then is off, or has no network.
-const POLLS_WITHIN: Seconds = Seconds::new(30);
 
 /// How far an order has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,14 +38,13 @@ pub const fn stage(row: &OrderRow) -> Stage {
     }
 }
 
-/// Whether there is nothing more to watch for at `now`: it is done, or whatever ran has run out, or
-/// nothing ran and the laptop has not answered for longer than one that is on would take.
-pub fn is_settled(row: &OrderRow, now: Timestamp) -> bool {
-    match (stage(row), row.cannot_run_past) {
-        (Stage::Done, _) => true,
-        (_, Some(over)) => over <= now,
-        (_, None) => row.committed_at.plus(POLLS_WITHIN) <= now,
-    }
+/// The orders to which the laptop has not answered, oldest first.
+pub fn open(rows: &[OrderRow]) -> impl Iterator<Item = OrderSent> {
+    let waiting = rows.iter().rev().filter(|row| stage(row) != Stage::Done);
+    waiting.map(|row| OrderSent {
+        device: row.device,
+        seq: row.seq,
+    })
 }
 
 /// What the laptop said, in words.
@@ -102,43 +98,6 @@ pub fn all(rows: &[OrderRow], times: &Times, now: Timestamp) -> String {
     }
     let orders: Vec<String> = rows.iter().map(|row| order(row, times, now)).collect();
     orders.join("\n")
-}
-
-/// What is new about an order since it was last looked at: a line for each step.
-pub fn news(before: Option<&OrderRow>, row: &OrderRow, times: &Times) -> String {
-    let had = |time: fn(&OrderRow) -> Option<Timestamp>| before.is_some_and(|b| time(b).is_some());
-    let steps = [
-        (
-            "on record".to_owned(),
-            before.is_none().then_some(row.committed_at),
-        ),
-        (
-            "sent".to_owned(),
-            row.sent_at.filter(|_| !had(|b| b.sent_at)),
-        ),
-        (
-            "received".to_owned(),
-            row.received_at.filter(|_| !had(|b| b.received_at)),
-        ),
-        (result(row), row.acted_at.filter(|_| !had(|b| b.acted_at))),
-    ];
-    let mut text = Text::default();
-    for (what, at) in steps {
-        if let Some(at) = at {
-            let (seq, command) = (row.seq, shown(&row.command));
-            let at = times.exact(at);
-            text.line(format_args!("order {seq} ({command}): {what} {at}"));
-        }
-    }
-    text.done()
-}
-
-/// What is said when an order is no longer watched and nothing came back.
-pub fn given_up(row: &OrderRow, times: &Times, now: Timestamp) -> Option<String> {
-    (stage(row) != Stage::Done).then(|| {
-        let (seq, command) = (row.seq, shown(&row.command));
-        format!("order {seq} ({command}): {}\n", unreached(row, times, now))
-    })
 }
 
 #[cfg(test)]
@@ -266,39 +225,8 @@ order 12: stop
     }
 
     #[test]
-    fn an_order_is_watched_until_it_is_done_or_nothing_can_run_any_more() {
-        assert!(is_settled(&done(), at(10)));
-        assert!(!is_settled(&row(), at(59)));
-        assert!(is_settled(&row(), later()));
-        let idle = OrderRow {
-            cannot_run_past: None,
-            ..row()
-        };
-        assert!(!is_settled(&idle, at(30)));
-        assert!(is_settled(&idle, at(37)));
-    }
-
-    #[test]
-    fn news_come_once_and_in_order() {
-        let first = row();
-        let text = news(None, &first, &times());
-        assert_eq!(text.lines().count(), 1, "{text}");
-        assert!(text.contains("order 12 (stop): on record"), "{text}");
-        assert_eq!(news(Some(&first), &first, &times()), "");
-        let text = news(Some(&first), &done(), &times());
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 3, "{text}");
-        assert!(lines[0].contains("sent 2026-11-22T14:02:07.500Z"), "{text}");
-        assert!(
-            lines[2].contains("stopped 2026-11-22T14:02:09.500Z"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn whoever_stops_watching_says_what_is_certain() {
-        assert_eq!(given_up(&done(), &times(), later()), None);
-        let said = given_up(&row(), &times(), at(10)).unwrap();
-        assert!(said.contains("cannot run past"), "{said}");
+    fn orders_without_an_answer_are_watched() {
+        assert_eq!(open(&[done(), row(), done()]).count(), 1);
+        assert_eq!(open(&[done()]).count(), 0);
     }
 }

@@ -1,7 +1,10 @@
 //! Lists for people.
 
+use wardkey_schemas::action::OrderSent;
+use wardkey_schemas::delivery::{Delivery, DeliveryRow};
 use wardkey_schemas::ids::{Generation, OrderSeq};
 use wardkey_schemas::names::{Firmware, TokenSerial};
+use wardkey_schemas::order::OrderResult;
 use wardkey_schemas::policy::{Policy, PolicyVersion};
 use wardkey_schemas::query::{
     Answer, KeyRow, LaptopRow, OrderRow, PolicyRow, Query, Question, RecordRow, SessionRow,
@@ -25,6 +28,15 @@ pub(super) fn queries() -> Cases<Query> {
         ("keys", query(Question::Keys)),
         ("sessions", query(Question::Sessions)),
         ("orders", query(Question::Orders { device: device() })),
+        (
+            "delivery",
+            query(Question::Delivery {
+                orders: vec![OrderSent {
+                    device: device(),
+                    seq: OrderSeq::new(3),
+                }],
+            }),
+        ),
         ("record", record(None)),
         ("older-record", record(Some(4_711))),
         ("policy", query(Question::Policy)),
@@ -83,6 +95,21 @@ pub(super) fn answers() -> Cases<Answer> {
         result: Some("stopped".to_owned()),
         cannot_run_past: Some(at(900_000)),
     };
+    let delivery = DeliveryRow {
+        device: device(),
+        asset: asset(),
+        seq: OrderSeq::new(3),
+        command: "stop".to_owned(),
+        committed_at: at(0),
+        delivery: Delivery::Stopped {
+            at: at(56),
+            removed_at: Some(at(48)),
+        },
+        result: Some(OrderResult::Stopped),
+        platform: true,
+        trouble: None,
+        settled: true,
+    };
     let entry = RecordRow {
         place: 4_710,
         at: at(0),
@@ -110,6 +137,7 @@ pub(super) fn answers() -> Cases<Answer> {
         ("keys", Answer::Keys(vec![key])),
         ("sessions", Answer::Sessions(vec![visit])),
         ("orders", Answer::Orders(vec![order])),
+        ("delivery", Answer::Delivery(vec![delivery])),
         ("record", Answer::Record(vec![entry])),
         ("policy", Answer::Policy(policy)),
     ]

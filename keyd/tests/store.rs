@@ -20,6 +20,8 @@ mod activation;
 mod arrows;
 #[path = "store/enrolment.rs"]
 mod enrolment;
+#[path = "store/lanes.rs"]
+mod lanes;
 #[path = "store/record.rs"]
 mod record;
 #[path = "store/status_lists.rs"]

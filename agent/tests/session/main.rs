@@ -12,6 +12,7 @@
 mod account;
 mod gates;
 mod keyd;
+mod links;
 mod properties;
 mod theatre;
 mod visits;

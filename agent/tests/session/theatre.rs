@@ -84,6 +84,19 @@ pub(crate) enum Bad {
     NotAsked,
 }
 
+/// What comes instead of a heartbeat.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum FalseBeat {
+    /// Nothing.
+    Missing,
+    /// One that somebody else has signed.
+    Forged,
+    /// A genuine one, of another link.
+    OfAnotherLink,
+    /// The last one once more.
+    Again,
+}
+
 /// Everybody.
 pub(crate) struct Theatre {
     stage: Option<Stage>,
@@ -523,20 +536,62 @@ impl Theatre {
 
     /// keyd gives an order; it goes over the link, if there is one.
     pub(crate) fn order(&mut self, command: OrderCommand) {
+        let order = self.order_unseen(command);
+        if let (Some(order), Some((ticket, _))) = (order, self.link) {
+            self.frame(ticket, Frame::Order(order));
+        }
+    }
+
+    /// keyd gives an order whose frame never comes.
+    pub(crate) fn order_unseen(&mut self, command: OrderCommand) -> Option<Jws<Order>> {
         let seq = u64::try_from(self.keyd.orders.len())
             .unwrap()
             .saturating_add(1);
         let Request::Order { order } = self.stage().laptop.order(seq, command) else {
-            return;
+            return None;
         };
         let opened: Order = order
             .open(self.stage().laptop.pki.order_key.key.public())
             .unwrap()
             .into_message();
         self.keyd.orders.push((order.clone(), opened.order, false));
-        if let Some((ticket, _)) = self.link {
-            self.frame(ticket, Frame::Order(order));
-        }
+        Some(order)
+    }
+
+    /// Something comes over the link that is like a heartbeat and proves nothing.
+    pub(crate) fn beat_falsely(&mut self, how: FalseBeat) {
+        let Some((ticket, nonce)) = self.link else {
+            return;
+        };
+        let laptop = &self.stage.as_ref().unwrap().laptop;
+        let beat = match how {
+            FalseBeat::Missing => return,
+            FalseBeat::Forged => {
+                let honest = self.keyd.beat(laptop, nonce);
+                let answer = laptop.pki.answer_key.key.public();
+                let beat = honest.open(answer).unwrap().into_message();
+                jws::sign(&beat, &self.forger).unwrap()
+            }
+            FalseBeat::OfAnotherLink => self.keyd.beat(laptop, Nonce::new([9; 32])),
+            FalseBeat::Again => {
+                let frames = self.history.iter().rev();
+                let last = frames.filter_map(|again| match again {
+                    Again::Frame(_, Frame::Heartbeat(beat)) => Some(beat.clone()),
+                    _ => None,
+                });
+                { last }.next().expect("an earlier heartbeat")
+            }
+        };
+        self.tell(Input::LinkFrame {
+            ticket,
+            frame: Frame::Heartbeat(beat),
+        });
+    }
+
+    /// Whether the laptop is asking how it stands.
+    pub(crate) fn is_polling(&self) -> bool {
+        let mut pending = self.pending.iter();
+        pending.any(|pending| matches!(pending, Pending::Ask(_, Question::Status(_))))
     }
 
     fn frame(&mut self, ticket: Ticket, frame: Frame) {

@@ -1,5 +1,7 @@
 //! The link: who gets one, what comes over it, and when it ends.
 
+use std::time::{Duration, Instant};
+
 use rustix::process::Signal;
 use wardkey_fleet::tpm::EkKind;
 use wardkey_fleet::{Database as Where, KeydOptions, Laptop, LinkClient};
@@ -215,7 +217,12 @@ async fn a_node_that_cannot_read_its_database_lets_go_of_its_links() {
             .execute(&mut *silence)
             .await
             .unwrap();
+        let begun = Instant::now();
         link.until_closed().await;
+        // Five seconds of silence, counted from the last read that was answered.
+        let took = begun.elapsed();
+        println!("a node without its database let go of its link after {took:?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
         silence.rollback().await.unwrap();
         let mut link = Linked::open(world, &laptop).await;
         heartbeat(world, &mut link, 1).await;

@@ -23,11 +23,13 @@ const OPTIONAL: &[&str] = &[
     "own",
     "previous",
     "received_at",
+    "removed_at",
     "request",
     "result",
     "sent_at",
     "session",
     "set_at",
+    "trouble",
 ];
 
 /// All places in a value, as JSON pointers (RFC 6901); names of ours need no escapes.

@@ -166,7 +166,7 @@ pub struct Stop {
     /// In your own words, for the record; no names of patients
     #[arg(long, value_name = "TEXT")]
     pub note: Option<Note>,
-    /// Show the laptops stop, till each has stopped or its last possible second has passed
+    /// Show each laptop stop, or until when it can run
     #[arg(long)]
     pub watch: bool,
 }
@@ -263,7 +263,7 @@ pub struct Revoke {
     /// In your own words, for the record; no names of patients
     #[arg(long, value_name = "TEXT")]
     pub note: Option<Note>,
-    /// Show the laptops stop, till each has stopped or its last possible second has passed
+    /// Show each laptop stop, or until when it can run
     #[arg(long)]
     pub watch: bool,
 }

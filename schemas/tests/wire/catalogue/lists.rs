@@ -95,21 +95,6 @@ pub(super) fn answers() -> Cases<Answer> {
         result: Some("stopped".to_owned()),
         cannot_run_past: Some(at(900_000)),
     };
-    let delivery = DeliveryRow {
-        device: device(),
-        asset: asset(),
-        seq: OrderSeq::new(3),
-        command: "stop".to_owned(),
-        committed_at: at(0),
-        delivery: Delivery::Stopped {
-            at: at(56),
-            removed_at: Some(at(48)),
-        },
-        result: Some(OrderResult::Stopped),
-        platform: true,
-        trouble: None,
-        settled: true,
-    };
     let entry = RecordRow {
         place: 4_710,
         at: at(0),
@@ -137,8 +122,52 @@ pub(super) fn answers() -> Cases<Answer> {
         ("keys", Answer::Keys(vec![key])),
         ("sessions", Answer::Sessions(vec![visit])),
         ("orders", Answer::Orders(vec![order])),
-        ("delivery", Answer::Delivery(vec![delivery])),
+        ("delivery", Answer::Delivery(deliveries())),
         ("record", Answer::Record(vec![entry])),
         ("policy", Answer::Policy(policy)),
     ]
+}
+
+/// Every way in which an order can have come how far.
+fn deliveries() -> Vec<DeliveryRow> {
+    let (past, then) = (at(900_000), at(56));
+    let removed_at = Some(at(48));
+    [
+        Delivery::Stopped {
+            at: then,
+            removed_at,
+        },
+        Delivery::CannotStart,
+        Delivery::NotReached {
+            cannot_run_past: past,
+        },
+        Delivery::Sent {
+            at: then,
+            cannot_run_past: past,
+        },
+        Delivery::RemovedFromRoom {
+            at: then,
+            cannot_run_past: past,
+        },
+        Delivery::LaptopStopped { at: then },
+        Delivery::AfterThisCall { at: then },
+        Delivery::RanOut { at: past },
+        Delivery::Resumed { at: then },
+        Delivery::Refused { at: then },
+        Delivery::Waiting,
+    ]
+    .into_iter()
+    .map(|delivery| DeliveryRow {
+        device: device(),
+        asset: asset(),
+        seq: OrderSeq::new(3),
+        command: "stop".to_owned(),
+        committed_at: at(0),
+        delivery,
+        result: Some(OrderResult::Stopped),
+        platform: true,
+        trouble: Some("still-there".to_owned()),
+        settled: true,
+    })
+    .collect()
 }

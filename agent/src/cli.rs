@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   wardkey-agent enrol --asset HMP-X-03     enrol this laptop, the lead's security key plugged in
   wardkey-agent activate                   start a visit in a new room
+  wardkey-agent activate --move            go on here with the visit of another laptop
   wardkey-agent status --watch             how things stand, and again whenever that changes
   wardkey-agent doctor                     look for what is wrong";
 
@@ -122,6 +123,9 @@ pub enum Command {
     /// Start a visit
     Activate(Activate),
     /// Give the running visit more time
+    ///
+    /// With another security key than before, its holder takes the visit over.
+    #[command(visible_alias = "takeover")]
     Extend(Which),
     /// End the running visit
     End,
@@ -160,6 +164,11 @@ pub struct Activate {
     /// The number of the room [default: a new room]
     #[arg(long, value_name = "ID")]
     pub room: Option<RoomId>,
+    /// Go on here with the visit that runs with this security key on another laptop
+    ///
+    /// The visit there ends, its room stays open, and a laptop that is dead does not stand in the way.
+    #[arg(long = "move", conflicts_with = "room")]
+    pub move_here: bool,
     /// With which key.
     #[command(flatten)]
     pub key: Which,
@@ -226,6 +235,22 @@ mod tests {
             parse("enrol --asset ../etc").unwrap_err(),
             ErrorKind::ValueValidation
         );
+    }
+
+    #[test]
+    fn a_visit_moves_into_its_own_room() {
+        let Command::Activate(activate) = parse("activate --move").unwrap().command else {
+            panic!("another command");
+        };
+        assert!(activate.move_here);
+        assert_eq!(
+            parse("activate --move --room 00000000-0000-4000-8000-000000000001").unwrap_err(),
+            ErrorKind::ArgumentConflict
+        );
+        assert!(matches!(
+            parse("takeover").unwrap().command,
+            Command::Extend(_)
+        ));
     }
 
     #[test]

@@ -113,13 +113,12 @@ fn enrol_laptop(config: &Config, enrol: Enrol, output: Output) -> Result<(), Fai
 
 fn start_visit(config: &Config, activate: Activate, output: Output) -> Result<(), Failure> {
     let (mut pins, with) = prepared(config, activate.key)?;
-    let opened = client::activate(
-        &config.control,
-        activate.room,
-        with,
-        &mut pins,
-        &mut |progress| output.talk(&progress_words(progress)),
-    )?;
+    let progress = &mut |progress| output.talk(&progress_words(progress));
+    let opened = if activate.move_here {
+        client::move_here(&config.control, with, &mut pins, progress)?
+    } else {
+        client::activate(&config.control, activate.room, with, &mut pins, progress)?
+    };
     let text = format!(
         "the room {} is open; visit {}\n{}",
         opened.room,

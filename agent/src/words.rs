@@ -189,6 +189,10 @@ fn ending(situation: &Situation<'_>, zone: &TimeZone) -> (String, String) {
             "The visit did not start",
             "The security key was taken out too early. Leave it in until you are told.".to_owned(),
         ),
+        EndReason::Moved => (
+            "The visit has moved",
+            format!("It goes on at another laptop since {at}."),
+        ),
         EndReason::Staff | EndReason::Superseded => {
             ("The visit has ended", format!("It ended at {at}."))
         }
@@ -388,6 +392,7 @@ mod tests {
                 EndReason::VideoEnded,
                 EndReason::KeyRemoved,
                 EndReason::Superseded,
+                EndReason::Moved,
             ] {
                 let situation = Situation {
                     reason: Some(&reason),

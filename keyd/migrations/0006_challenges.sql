@@ -3,7 +3,7 @@
 create table challenge (
     challenge_id blob primary key,
     nonce_hash blob not null unique,
-    purpose text not null check (purpose in ('activate', 'extend')),
+    purpose text not null check (purpose in ('activate', 'move', 'extend')),
     session_id blob,
     device_id blob not null references device (device_id),
     generation bigint not null,

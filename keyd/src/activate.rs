@@ -22,11 +22,11 @@ use wardkey_verifier::envelope;
 use wardkey_verifier::event_log::KnownLog;
 use wardkey_verifier::tpm::{AkIdentity, PcrSet};
 
-use self::transaction::{Activate, Spend, refused};
+use self::transaction::{Activate, Extends, Moves, Spend, refused};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::leasing::{self, Fresh, Visit};
-use crate::standing::For;
+use crate::standing::{self, For};
 use crate::store::Lane;
 use crate::store::challenges::{ActivationContext, StoredChallenge};
 use crate::store::sessions::{GivenLease, NewSession, Session};
@@ -38,7 +38,7 @@ impl App {
     /// # Errors
     ///
     /// A refusal, signed once the laptop is known.
-    pub async fn activate(&self, body: ActivationBody) -> Result<LeaseAnswer, No> {
+    pub async fn activate(self: &Arc<Self>, body: ActivationBody) -> Result<LeaseAnswer, No> {
         let now = clock::now();
         let doing = "activate a visit";
         let context = match self.store.activation_context(body.challenge).await {
@@ -69,7 +69,7 @@ impl App {
     }
 
     async fn open_visit(
-        &self,
+        self: &Arc<Self>,
         context: ActivationContext,
         opened: &Opened<ActivationRequest>,
         sent_log: Option<&wardkey_schemas::bytes::Bytes>,
@@ -79,8 +79,9 @@ impl App {
             return Ok(lease);
         }
         let challenge = &context.challenge;
-        let judged = match self.judge(&context, opened, sent_log.map(AsRef::as_ref), now) {
-            Ok(judged) => judged,
+        let judged = self.judge(&context, opened, sent_log.map(AsRef::as_ref), now);
+        let (judged, certified) = match judged {
+            Ok(both) => both,
             // One try for each challenge: a second one would be a chance to guess.
             Err(refusal) => return Err(self.spend(&context, refusal, now).await?),
         };
@@ -88,10 +89,16 @@ impl App {
             .await?;
         self.require_key_standing(&context.key).await?;
         let running = match challenge.purpose {
-            Purpose::Activate => None,
+            Purpose::Activate | Purpose::Move => None,
             Purpose::Extend { session } => Some(self.running(session, &context).await?),
         };
-        let (session, lease) = self.plan(&context, &judged, running.as_ref(), now).await?;
+        let moves = match challenge.moves {
+            None => None,
+            Some(session) => Some(self.moving(session).await?),
+        };
+        let (session, lease) = self
+            .plan(&context, &judged, running.as_ref(), certified, now)
+            .await?;
         let envelope = session.lease.text.clone();
         let log = match (judged.replayed(), sent_log) {
             (Some(replayed), Some(bytes)) => Some((bytes.as_slice().to_vec(), replayed.values())),
@@ -107,11 +114,20 @@ impl App {
             "event_log": challenge.event_log,
             "lease": lease.jti,
             "hard_end": session.hard_end,
+            "moved_from": session.moved_from,
         });
         let work = Activate {
             context: Arc::new(context),
             session,
-            extends: running.map(|running| running.seq),
+            extends: running.map(|running| Extends {
+                seq: running.seq,
+                key: running.key,
+            }),
+            moves: moves.map(|visit| Moves {
+                app: Arc::clone(self),
+                session: visit.id,
+                device: visit.device.id,
+            }),
             log,
             detail,
             now,
@@ -144,7 +160,7 @@ impl App {
                 && visit.answered_request.is_none()
                 && visit.ended_at.is_none()
                 && now < visit.hard_end
-                && !visit.key_stopped
+                && visit.stopped_key.is_none()
         });
         let Some(visit) = visit else {
             return Ok(None);
@@ -153,19 +169,21 @@ impl App {
         Ok(Some(Jws::parse(visit.lease).map_err(Failure::fault)?))
     }
 
-    /// Everything that can be judged without writing.
+    /// Everything that can be judged without writing; and until when all certificates are good that
+    /// the visit rests on.
     fn judge(
         &self,
         context: &ActivationContext,
         opened: &Opened<ActivationRequest>,
         sent_log: Option<&[u8]>,
         now: Timestamp,
-    ) -> Result<AppraisedActivation, Refusal> {
+    ) -> Result<(AppraisedActivation, Timestamp), Refusal> {
         let (challenge, device) = (&context.challenge, &context.device);
         require_fresh(challenge, opened, now)?;
         Self::require_same_device(device, challenge.device, challenge.generation)?;
         let trust = self.trust();
         let person = trust.verify_person(&context.certificate, now)?;
+        let certified = standing::require_certified(device, now)?.min(person.valid_until());
         let pcrs = PcrSet::new(&challenge.pcrs).ok_or_else(|| {
             Refusal::new(
                 Code::QuotePcrs,
@@ -200,7 +218,8 @@ impl App {
             last_clock: device.tpm.into(),
         };
         let log = LogEvidence::new(sent_log, known.as_ref())?;
-        appraise_activation(opened, &issued, &enrolled, &person, log)
+        let judged = appraise_activation(opened, &issued, &enrolled, &person, log)?;
+        Ok((judged, certified))
     }
 
     /// Spends a challenge whose answer was refused, and records the refusal with it.
@@ -218,6 +237,21 @@ impl App {
         };
         self.store.write(Lane::Ordinary, work).await?;
         Ok(Failure::Recorded(refusal))
+    }
+
+    /// The visit that a challenge to move was given for. Whose it is was judged then; that it still
+    /// runs, the transaction judges again.
+    async fn moving(&self, id: SessionId) -> Result<Session, Failure> {
+        let found = self.store.find_session(id).await?;
+        let session =
+            found.ok_or_else(|| Refusal::new(Code::SessionUnknown, id, "the visit to move"))?;
+        match session.ended_at {
+            None => Ok(session),
+            Some(at) => {
+                let found = format!("ended at {at}");
+                Err(Refusal::new(Code::SessionEnded, found, "a running visit").into())
+            }
+        }
     }
 
     async fn running(
@@ -242,6 +276,7 @@ impl App {
         context: &ActivationContext,
         judged: &AppraisedActivation,
         running: Option<&Session>,
+        certified: Timestamp,
         now: Timestamp,
     ) -> Result<(NewSession, Lease), Failure> {
         let (challenge, device) = (&context.challenge, &context.device);
@@ -249,7 +284,7 @@ impl App {
         let (id, seq, hard_end) = match running {
             None => {
                 let id = SessionId::from_random(random::bytes()?);
-                (id, 0, leasing::first_hard_end(&policy, now))
+                (id, 0, leasing::first_hard_end(&policy, now, certified))
             }
             Some(running) => {
                 if judged.clock().reset_count != running.anchor.reset_count {
@@ -260,7 +295,7 @@ impl App {
                     )
                     .into());
                 }
-                let end = leasing::extended_hard_end(&policy, running.hard_end, now);
+                let end = leasing::extended_hard_end(&policy, running.hard_end, now, certified);
                 (running.id, running.seq.saturating_add(1), end)
             }
         };
@@ -273,6 +308,7 @@ impl App {
             device_key: device.device_key_thumbprint,
             session: id,
             room: challenge.room,
+            moved_from: challenge.moves,
             staff_key: judged.staff_key(),
             activation: judged.activation(),
             reset_count: judged.clock().reset_count,
@@ -300,6 +336,7 @@ impl App {
             generation: device.generation,
             key: judged.staff_key(),
             room: challenge.room,
+            moved_from: challenge.moves,
             activation: judged.activation(),
             certificate: challenge.certificate,
             hard_end,

@@ -3,16 +3,18 @@
 
 use wardkey_edge::problem::No;
 use wardkey_schemas::challenge::{Challenge, ChallengeRequest, Purpose, RoomChoice};
-use wardkey_schemas::ids::{ChallengeId, RoomId};
+use wardkey_schemas::ids::{ChallengeId, RoomId, SessionId};
 use wardkey_schemas::jws::Sealed;
+use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
 
 use crate::app::App;
 use crate::failure::Failure;
-use crate::standing::For;
+use crate::standing::{self, For};
 use crate::store::challenges::StoredChallenge;
 use crate::store::devices::Device;
+use crate::store::sessions::RunningVisit;
 use crate::store::{Lane, StoreError, Tx, Work};
 use crate::{clock, random};
 
@@ -51,6 +53,7 @@ impl App {
         // More time for a running visit is asked for as a new one is: a stop that waits for the end
         // of the call lets it finish, not grow.
         self.require_standing(device, For::Starting).await?;
+        standing::require_certified(device, now)?;
         let trust = self.trust();
         let person = trust.verify_person(request.staff_certificate.as_slice(), now)?;
         person.verify_site(&device.site)?;
@@ -59,7 +62,7 @@ impl App {
             .registered_key(&device.site, person.thumbprint(), person.certificate())
             .await?;
         let room = self
-            .choose_room(device, request.purpose, request.room)
+            .choose_room(device, key.key, request.purpose, request.room)
             .await?;
         let nonce = random::nonce()?;
         let waits = self.policy_for(device).await?.nonce_waits;
@@ -67,6 +70,7 @@ impl App {
             id: ChallengeId::from_random(random::bytes()?),
             nonce: nonce.sha256(),
             purpose: request.purpose,
+            moves: room.moves,
             device: device.id,
             generation: device.generation,
             site: device.site.clone(),
@@ -100,18 +104,33 @@ impl App {
         Ok(Sealed::new(answer))
     }
 
-    /// The room of the visit: a new one, or an open one of the laptop's site; for an extension the
-    /// room of the running visit.
+    /// The room of the visit: a new one, or an open one of the laptop's site; for an extension and
+    /// for a visit that moves the room of the running visit.
     async fn choose_room(
         &self,
         device: &Device,
+        key: Thumbprint,
         purpose: Purpose,
         choice: RoomChoice,
     ) -> Result<Room, Failure> {
+        let mut moves = None;
         let id = match (purpose, choice) {
             (Purpose::Activate, RoomChoice::New) => {
                 let id = RoomId::from_random(random::bytes()?);
-                return Ok(Room { id, is_new: true });
+                return Ok(Room {
+                    id,
+                    is_new: true,
+                    moves,
+                });
+            }
+            (Purpose::Move, RoomChoice::New) => {
+                let visit = self.visit_to_move(device, key).await?;
+                moves = Some(visit.session);
+                visit.room
+            }
+            (Purpose::Move, RoomChoice::Existing { room }) => {
+                let wanted = "the room of the visit that moves";
+                return Err(Refusal::new(Code::ContextRoom, room, wanted).into());
             }
             (Purpose::Activate, RoomChoice::Existing { room }) => room,
             (Purpose::Extend { session }, choice) => {
@@ -144,14 +163,38 @@ impl App {
                 Err(Refusal::new(Code::RoomNotSite, "a room of another site", wanted).into())
             }
             Some((_, false)) => Err(Refusal::new(Code::RoomClosed, "a closed room", wanted).into()),
-            Some((_, true)) => Ok(Room { id, is_new: false }),
+            Some((_, true)) => Ok(Room {
+                id,
+                is_new: false,
+                moves,
+            }),
         }
+    }
+
+    /// The running visit of this key, at the laptop's site.
+    async fn visit_to_move(
+        &self,
+        device: &Device,
+        key: Thumbprint,
+    ) -> Result<RunningVisit, Failure> {
+        let found = self.store.running_visit_of(key).await?;
+        let visit = found.ok_or_else(|| {
+            let wanted = "a running visit of this security key";
+            Refusal::new(Code::SessionUnknown, "none", wanted)
+        })?;
+        if visit.site != device.site {
+            let found = format!("a visit at {}", visit.site);
+            return Err(Refusal::new(Code::SiteMismatch, found, &device.site).into());
+        }
+        Ok(visit)
     }
 }
 
 struct Room {
     id: RoomId,
     is_new: bool,
+    /// The visit that moves into it.
+    moves: Option<SessionId>,
 }
 
 struct Give(StoredChallenge);

@@ -31,6 +31,8 @@ pub struct Visit<'a> {
     pub session: SessionId,
     /// The room.
     pub room: RoomId,
+    /// The visit that ended for this one, if it was moved.
+    pub moved_from: Option<SessionId>,
     /// The key that activated.
     pub staff_key: Thumbprint,
     /// SHA-256 of the activation's envelope.
@@ -60,18 +62,24 @@ pub struct Fresh {
     pub quoted: bool,
 }
 
-/// When a visit must end that begins now.
-pub fn first_hard_end(policy: &Policy, now: Timestamp) -> Timestamp {
-    now.plus(policy.session_most)
+/// When a visit must end that begins now: at the latest with the first certificate that it rests on.
+pub fn first_hard_end(policy: &Policy, now: Timestamp, certified: Timestamp) -> Timestamp {
+    now.plus(policy.session_most).min(certified)
 }
 
 /// When a visit must end that is extended now: later by the policy's step, and never further away
-/// than any gate allows.
-pub fn extended_hard_end(policy: &Policy, hard_end: Timestamp, now: Timestamp) -> Timestamp {
+/// than any gate allows, nor past the first end of a certificate that it rests on.
+pub fn extended_hard_end(
+    policy: &Policy,
+    hard_end: Timestamp,
+    now: Timestamp,
+    certified: Timestamp,
+) -> Timestamp {
     hard_end
         .max(now)
         .plus(policy.extend_by)
         .min(now.plus(limits::HARD_END_MOST))
+        .min(certified)
 }
 
 /// The lease number `seq` of a visit.
@@ -98,6 +106,7 @@ pub fn lease(visit: &Visit<'_>, seq: u32, fresh: Fresh, policy: &Policy, now: Ti
         session: visit.session,
         seq,
         room: visit.room,
+        moved_from: visit.moved_from,
         staff_key: visit.staff_key,
         activation: visit.activation,
         reset_count: visit.reset_count,
@@ -155,6 +164,7 @@ mod tests {
             device_key: Thumbprint::new([1; 32]),
             session: SessionId::from_bytes([1; 16]),
             room: RoomId::from_bytes([1; 16]),
+            moved_from: None,
             staff_key: Thumbprint::new([2; 32]),
             activation: Sha256::of(b"activation"),
             reset_count: 7,
@@ -174,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_lease_far_from_the_end_runs_for_its_time_and_grace() {
-        let lease = lease_until(first_hard_end(&Policy::default(), now()));
+        let lease = lease_until(first_hard_end(&Policy::default(), now(), Timestamp::MAX));
         assert_eq!(cannot_run_past(&lease), now().plus(Seconds::new(900)));
         assert_eq!(lease.hard_end_in, Seconds::new(5400));
     }
@@ -191,7 +201,7 @@ mod tests {
     #[test]
     fn a_quote_is_asked_for_with_the_renewal_that_may_come_when_it_is_due() {
         let policy = Policy::default();
-        let end = first_hard_end(&policy, now());
+        let end = first_hard_end(&policy, now(), Timestamp::MAX);
         let (every, latest) = (policy.requote_every.number(), 72);
         for (quoted_ago, wanted) in [
             (0, false),
@@ -208,16 +218,25 @@ mod tests {
     }
 
     #[test]
+    fn no_visit_goes_past_a_certificate_that_it_rests_on() {
+        let policy = Policy::default();
+        let certified = now().plus(Seconds::new(600));
+        assert_eq!(first_hard_end(&policy, now(), certified), certified);
+        let extended = extended_hard_end(&policy, certified, now(), certified);
+        assert_eq!(extended, certified);
+    }
+
+    #[test]
     fn no_extension_goes_further_than_any_gate_allows() {
         let policy = Policy::default();
         let end = now().plus(Seconds::new(100));
         assert_eq!(
-            extended_hard_end(&policy, end, now()),
+            extended_hard_end(&policy, end, now(), Timestamp::MAX),
             now().plus(Seconds::new(1900))
         );
         let far = now().plus(Seconds::new(14_000));
         assert_eq!(
-            extended_hard_end(&policy, far, now()),
+            extended_hard_end(&policy, far, now(), Timestamp::MAX),
             now().plus(limits::HARD_END_MOST)
         );
     }

@@ -7,7 +7,9 @@ use wardkey_schemas::activation::LeaseAnswer;
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::ids::LeaseId;
 use wardkey_schemas::jws::{Jws, Opened};
+use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::lease::Lease;
+use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::order::AFTER_THIS_CALL_MOST;
 use wardkey_schemas::renewal::{RenewalBody, RenewalRequest};
 use wardkey_schemas::time::Timestamp;
@@ -87,8 +89,11 @@ impl App {
     ) -> Result<Jws<Lease>, Failure> {
         // A stop comes before everything, also before the answer to a retry.
         self.require_standing(&session.device, For::GoingOn).await?;
-        if session.key_stopped {
-            return Err(self.why_the_key_is_stopped(session).await?.into());
+        if let Some(key) = session.stopped_key {
+            return Err(self
+                .why_the_key_is_stopped(&session.site, key)
+                .await?
+                .into());
         }
         require_running(session, now)?;
         if session.answered_request == Some(request) {
@@ -122,12 +127,13 @@ impl App {
         Ok(lease)
     }
 
-    async fn why_the_key_is_stopped(&self, session: &Session) -> Result<Refusal, Failure> {
-        let found = self.store.find_key(&session.site, session.key).await?;
-        let holds = self
-            .store
-            .standing_holds(&Target::Key { key: session.key })
-            .await?;
+    async fn why_the_key_is_stopped(
+        &self,
+        site: &SiteCode,
+        key: Thumbprint,
+    ) -> Result<Refusal, Failure> {
+        let found = self.store.find_key(site, key).await?;
+        let holds = self.store.standing_holds(&Target::Key { key }).await?;
         let refusal = found.map(|key| standing::require_key(&key, &holds, For::GoingOn));
         Ok(match refusal {
             Some(Err(refusal)) => refusal,
@@ -157,6 +163,7 @@ impl App {
             device_key: device.device_key_thumbprint,
             session: session.id,
             room: session.room,
+            moved_from: None,
             staff_key: session.key,
             activation: session.activation,
             reset_count: session.anchor.reset_count,
@@ -330,7 +337,10 @@ impl Work for Renew {
                 ),
             }));
         }
-        if !tx.claim_key_to_go_on(session.key, self.now).await? {
+        if !tx
+            .claim_keys_to_go_on(session.id, session.key, self.now)
+            .await?
+        {
             let wanted = "a key nobody has stopped";
             return Ok(Err(Refusal::new(
                 Code::KeySuspended,

@@ -4,6 +4,7 @@
 
 use wardkey_schemas::order::{Hold, HoldClass, Mode};
 use wardkey_schemas::status::ObjectState;
+use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
 
 use crate::store::devices::Device;
@@ -133,4 +134,18 @@ impl Held {
             lost,
         })
     }
+}
+/// The end of a laptop's certificates: no visit goes past it.
+///
+/// # Errors
+///
+/// `CERTIFICATE_EXPIRED` if it has come, or the laptop has no certificates.
+pub fn require_certified(device: &Device, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let found = match device.certified_until {
+        Some(until) if now < until => return Ok(until),
+        Some(until) => format!("the laptop's certificates ended at {until}"),
+        None => "a laptop without certificates".to_owned(),
+    };
+    let wanted = format!("certificates that are good at {now}");
+    Err(Refusal::new(Code::CertificateExpired, found, wanted))
 }

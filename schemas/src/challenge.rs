@@ -18,7 +18,10 @@ use crate::time::{Seconds, Timestamp};
 pub enum Purpose {
     /// Start a visit.
     Activate,
-    /// Give the running visit more time, or change something in it.
+    /// Move the running visit of the security key to this laptop: the same room, and the end of the
+    /// visit at the laptop where it runs, which may be dead.
+    Move,
+    /// Give the running visit more time, or take it over with a colleague's key.
     Extend {
         /// The running session.
         session: SessionId,

@@ -66,6 +66,9 @@ pub struct Lease {
     pub grace: Seconds,
     /// When the session ends whatever happens, from the nonce.
     pub hard_end_in: Seconds,
+    /// The visit that ended for this one to go on in its room, if it was moved here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<SessionId>,
     /// When to renew, from now.
     pub renew_after: Seconds,
     /// Whether the next renewal is to bring a quote: the last one grows old.

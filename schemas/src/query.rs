@@ -141,8 +141,10 @@ pub struct SessionRow {
     pub device: DeviceId,
     /// The tag on its lid.
     pub asset: AssetTag,
-    /// The key that activated it.
+    /// The key in control: the one that activated it, or took over last.
     pub staff_key: Thumbprint,
+    /// The keys that were in control before, the first one first. A stop of any of them ends it.
+    pub earlier_keys: Vec<Thumbprint>,
     /// The room.
     pub room: RoomId,
     /// When it began.
@@ -159,6 +161,15 @@ pub struct SessionRow {
     pub ended_at: Option<Timestamp>,
     /// Why it ended.
     pub end_reason: Option<String>,
+    /// The visit that ended for this one to go on in its room, if it was moved.
+    pub moved_from: Option<SessionId>,
+}
+
+impl SessionRow {
+    /// Whether this key is or was in control of it.
+    pub fn lists(&self, key: &Thumbprint) -> bool {
+        self.staff_key == *key || self.earlier_keys.contains(key)
+    }
 }
 
 /// One order and what became of it.

@@ -31,6 +31,8 @@ pub enum EndReason {
     KeyRemoved,
     /// A new visit on the same laptop took its place.
     Superseded,
+    /// It goes on at another laptop, in the same room.
+    Moved,
 }
 
 impl EndReason {
@@ -46,6 +48,7 @@ impl EndReason {
             Self::VideoEnded => "video-ended",
             Self::KeyRemoved => "key-removed",
             Self::Superseded => "superseded",
+            Self::Moved => "moved",
         }
     }
 }

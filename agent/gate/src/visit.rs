@@ -187,7 +187,10 @@ impl Visit {
 
 /// Whether a signature was given to start a visit of its own.
 pub fn starts_a_visit(activation: &Activation) -> bool {
-    activation.purpose == Purpose::Activate
+    match activation.purpose {
+        Purpose::Activate | Purpose::Move => true,
+        Purpose::Extend { .. } => false,
+    }
 }
 
 fn lease_end(lease: &Lease, stamp: Boottime) -> Boottime {

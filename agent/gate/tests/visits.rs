@@ -172,6 +172,22 @@ fn a_new_signature_extends_the_open_visit_without_touching_the_picture() {
 }
 
 #[test]
+fn a_visit_that_moves_here_opens_as_a_new_one_does() {
+    let mut stage = Stage::new();
+    let first = stage.open();
+    let first = stage.laptop.lease_of(&first).session;
+    let now = stage.now();
+    let nonce = stage.nonce();
+    let mut terms = stage.laptop.terms(support::laptop::new_session(), nonce);
+    terms.activation.purpose = Purpose::Move;
+    terms.lease.moved_from = Some(first);
+    let moved = stage.laptop.open(terms);
+    opened(stage.ask(moved));
+    assert_eq!(closed(&mut stage), (first, EndReason::Superseded, now));
+    assert!(stage.is_open());
+}
+
+#[test]
 fn a_new_visit_takes_the_place_of_the_open_one() {
     let mut stage = Stage::new();
     let first = stage.open();

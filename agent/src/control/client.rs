@@ -151,10 +151,42 @@ pub fn activate(
     pin: &mut PinEntry,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Opened, ClientError> {
-    await_readiness(control, with, progress)?;
     let serial = with.serial;
+    start(
+        control,
+        &Request::Activate { room, serial },
+        with,
+        pin,
+        progress,
+    )
+}
+
+/// Moves the running visit of the security key from another laptop to this one, with the person's
+/// PIN and touch.
+///
+/// # Errors
+///
+/// [`ClientError`].
+pub fn move_here(
+    control: &Path,
+    with: With,
+    pin: &mut PinEntry,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Opened, ClientError> {
+    let serial = with.serial;
+    start(control, &Request::MoveHere { serial }, with, pin, progress)
+}
+
+fn start(
+    control: &Path,
+    request: &Request,
+    with: With,
+    pin: &mut PinEntry,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Opened, ClientError> {
+    await_readiness(control, with, progress)?;
     let mut agent = Agent::connect(control)?;
-    agent.say(&Request::Activate { room, serial })?;
+    agent.say(request)?;
     let word = agent.attend(pin, progress)?;
     if let Word::Opened {
         session,

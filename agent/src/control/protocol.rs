@@ -52,7 +52,12 @@ pub enum Request {
         /// Which security key, if not the one that was plugged in last.
         serial: Option<TokenSerial>,
     },
-    /// Give the running visit more time.
+    /// Move the running visit of the security key from another laptop to this one.
+    MoveHere {
+        /// Which security key, if not the one that was plugged in last.
+        serial: Option<TokenSerial>,
+    },
+    /// Give the running visit more time; a colleague's key takes it over.
     Extend {
         /// Which security key, if not the one that was plugged in last.
         serial: Option<TokenSerial>,

@@ -243,6 +243,7 @@ impl Drive<'_> {
         };
         let command = match request {
             Request::Activate { room, serial } => Command::Activate { room, serial },
+            Request::MoveHere { serial } => Command::MoveHere { serial },
             Request::Extend { serial } => Command::Extend { serial },
             Request::Pin { pin } => match wardkey_token::Pin::new(pin.into_text()) {
                 Ok(pin) => Command::Pin(pin),

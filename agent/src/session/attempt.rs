@@ -34,6 +34,8 @@ use crate::control::protocol::State;
 enum Goal {
     /// A new visit.
     Visit(RoomChoice),
+    /// The visit of this key, from the laptop where it runs to this one.
+    MoveHere,
     /// More time for the running one.
     MoreTime { session: SessionId, room: RoomId },
 }
@@ -42,6 +44,7 @@ impl Goal {
     const fn purpose(self) -> Purpose {
         match self {
             Self::Visit(_) => Purpose::Activate,
+            Self::MoveHere => Purpose::Move,
             Self::MoreTime { session, .. } => Purpose::Extend { session },
         }
     }
@@ -49,8 +52,14 @@ impl Goal {
     const fn room(self) -> RoomChoice {
         match self {
             Self::Visit(room) => room,
+            Self::MoveHere => RoomChoice::New,
             Self::MoreTime { room, .. } => RoomChoice::Existing { room },
         }
+    }
+
+    /// Whether it is to begin a visit on this laptop.
+    const fn begins(self) -> bool {
+        matches!(self, Self::Visit(_) | Self::MoveHere)
     }
 }
 
@@ -241,7 +250,7 @@ impl Session {
         reason: EndReason,
         turn: &mut Turn<'_>,
     ) {
-        if matches!(attempt.goal, Goal::Visit(_)) {
+        if attempt.goal.begins() {
             let orphan = Orphan::of(&attempt, reason);
             self.remember_orphan(orphan);
         }

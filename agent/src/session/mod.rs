@@ -249,6 +249,7 @@ impl Session {
     fn asked(&mut self, caller: CallerId, command: Command, turn: &mut Turn<'_>) {
         match command {
             Command::Activate { room, serial } => self.activate(caller, room, serial, turn),
+            Command::MoveHere { serial } => self.move_here(caller, serial, turn),
             Command::Extend { serial } => self.extend(caller, serial, turn),
             Command::Pin(pin) => self.pin_typed(caller, pin, turn),
             Command::End => self.end(caller, turn),

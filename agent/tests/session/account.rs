@@ -111,7 +111,8 @@ impl Account {
                     EndReason::LeaseOver
                     | EndReason::Shutdown
                     | EndReason::VideoEnded
-                    | EndReason::Superseded => false,
+                    | EndReason::Superseded
+                    | EndReason::Moved => false,
                 };
                 assert!(is_just, "closed without a reason: {reason:?}");
             }

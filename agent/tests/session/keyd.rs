@@ -51,6 +51,8 @@ pub(crate) struct Keyd {
     /// What it says to the next question about a visit, instead of what it would say.
     pub(crate) mood: Option<Verdict>,
     pub(crate) reset_count: u32,
+    /// What challenges were asked for.
+    pub(crate) asked_for: Vec<Purpose>,
     /// Whether the next renewal must bring a quote.
     pub(crate) wants_quote: bool,
     /// What it found to have changed on the laptop.
@@ -162,6 +164,7 @@ impl Keyd {
     }
 
     fn challenge(&mut self, laptop: &Laptop, draft: &ChallengeDraft) -> Reply {
+        self.asked_for.push(draft.purpose);
         if self.finishing {
             let found = "stopped: maintenance";
             let refusal = Refusal::new(Code::DeviceSuspended, found, "no stop that stands");
@@ -199,7 +202,7 @@ impl Keyd {
             .unwrap()
             .into_message();
         let (session, seq) = match activation.purpose {
-            Purpose::Activate => (new_session(), 0),
+            Purpose::Activate | Purpose::Move => (new_session(), 0),
             Purpose::Extend { session } => {
                 let visit = &self.visits[&session];
                 let same = visit.lease.activation == draft.activation.sha256();

@@ -3,6 +3,7 @@
 use wardkey_agent::control::protocol::{EndsSoon, State, Word};
 use wardkey_agent::session::Command;
 use wardkey_schemas::Code;
+use wardkey_schemas::challenge::Purpose;
 use wardkey_schemas::order::{Command as Order, HoldClass, Mode};
 use wardkey_schemas::refusal::Verdict;
 use wardkey_schemas::renewal::VisitState;
@@ -161,6 +162,27 @@ fn the_end_is_told_ten_and_two_minutes_before_and_no_more_after_more_time() {
     let first = [None, Some(EndsSoon::TenMinutes), Some(EndsSoon::TwoMinutes)];
     assert_eq!(seen, [first, first].concat());
     theatre.check_ends();
+}
+
+#[test]
+fn a_visit_that_moves_here_is_asked_for_as_that_and_opens() {
+    let mut theatre = Theatre::new();
+    theatre.heal(2);
+    theatre.key_in();
+    theatre.command(Command::MoveHere { serial: None });
+    theatre.heal(1);
+    assert!(theatre.is_open(), "{:?}", theatre.words);
+    assert_eq!(theatre.keyd.asked_for, [Purpose::Move]);
+    // Where a visit runs, none can be moved to.
+    theatre.command(Command::MoveHere { serial: None });
+    let refused = theatre.words.last();
+    assert!(
+        matches!(refused, Some(Word::Refused(refusal)) if refusal.code() == Code::SessionLimit),
+        "{refused:?}"
+    );
+    theatre.key_out();
+    theatre.heal(120);
+    assert!(theatre.is_open());
 }
 
 #[test]

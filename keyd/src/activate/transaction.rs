@@ -8,10 +8,15 @@ use std::sync::Arc;
 
 use wardkey_schemas::action::Target;
 use wardkey_schemas::evidence::PcrValue;
-use wardkey_schemas::ids::ChallengeId;
+use wardkey_schemas::ids::{ChallengeId, DeviceId, SessionId};
+use wardkey_schemas::key::Thumbprint;
+use wardkey_schemas::order::Command;
+use wardkey_schemas::session::EndReason;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
 
+use crate::act::give_order;
+use crate::app::App;
 use crate::caller::refusal_detail;
 use crate::standing::{self, For};
 use crate::store::audit::{Actor, Draft, Object};
@@ -49,12 +54,30 @@ impl Work for Spend {
     }
 }
 
+/// The running visit that an activation extends.
+#[derive(Clone, Copy)]
+pub(super) struct Extends {
+    /// The renewal after which it was judged.
+    pub(super) seq: u32,
+    /// The key in control until now.
+    pub(super) key: Thumbprint,
+}
+
+/// The running visit that ends for this one, elsewhere.
+pub(super) struct Moves {
+    pub(super) app: Arc<App>,
+    pub(super) session: SessionId,
+    pub(super) device: DeviceId,
+}
+
 /// The visit as it was judged.
 pub(super) struct Activate {
     pub(super) context: Arc<ActivationContext>,
     pub(super) session: NewSession,
-    /// For an extension: the renewal after which it was judged.
-    pub(super) extends: Option<u32>,
+    /// For an extension: the running visit.
+    pub(super) extends: Option<Extends>,
+    /// For a visit that moves: where it runs until now.
+    pub(super) moves: Option<Moves>,
     /// A log to keep, with its replayed values.
     pub(super) log: Option<(Vec<u8>, Vec<PcrValue>)>,
     pub(super) detail: serde_json::Value,
@@ -70,11 +93,7 @@ impl Work for Activate {
             Ok(()) => tx.audit(Draft {
                 at: self.now,
                 site: self.session.site.clone(),
-                event: if self.extends.is_some() {
-                    "session.extended"
-                } else {
-                    "session.started"
-                },
+                event: self.event(),
                 actor: Actor::Key(self.session.key),
                 object: Object::Laptop(self.session.device),
                 code: None,
@@ -87,6 +106,15 @@ impl Work for Activate {
 }
 
 impl Activate {
+    /// A colleague's key gives more time as any does, and is in control from then on.
+    fn event(&self) -> &'static str {
+        match self.extends {
+            None => "session.started",
+            Some(running) if running.key == self.session.key => "session.extended",
+            Some(_) => "session.taken-over",
+        }
+    }
+
     async fn decide(&self, tx: &mut Tx) -> Result<Result<(), Refusal>, StoreError> {
         let context = Arc::clone(&self.context);
         let (device, key) = (&context.device, &context.key);
@@ -96,6 +124,9 @@ impl Activate {
                 "spent a moment ago",
                 "a fresh challenge",
             )));
+        }
+        if let Some(moves) = &self.moves {
+            tx.lock_devices([moves.device, device.id]).await?;
         }
         // More time for a running visit is claimed as a new one is: the gate gives it none while
         // anything stands, and a stop that waits for the end of the call must not move that end.
@@ -115,7 +146,7 @@ impl Activate {
         // Whatever may still say no comes before what is changed for the visit.
         let session = &self.session;
         if tx
-            .key_runs_elsewhere(session.key, session.device, self.now)
+            .key_runs_elsewhere(session.key, session.device, session.moved_from, self.now)
             .await?
         {
             let wanted = "a security key without a running visit";
@@ -136,15 +167,27 @@ impl Activate {
                 wanted,
             )));
         }
+        if let Some(moves) = &self.moves
+            && !self.leave_the_other_laptop(moves, tx).await?
+        {
+            let wanted = "a running visit";
+            return Ok(Err(Refusal::new(
+                Code::SessionEnded,
+                "ended meanwhile",
+                wanted,
+            )));
+        }
         if let Some((bytes, values)) = &self.log {
             tx.insert_event_log(bytes, values, self.now).await?;
         }
         match self.extends {
             None => self.begin(tx).await,
-            Some(seq) => {
+            Some(running) => {
                 let lapsed = tx.end_lapsed_sessions_with(session.key, self.now).await?;
                 self.record_lapsed(tx, &lapsed);
-                let extended = tx.extend_session(&self.session, seq, self.now).await?;
+                let extended = tx
+                    .extend_session(&self.session, running.seq, self.now)
+                    .await?;
                 let refusal = || {
                     Refusal::new(
                         Code::SessionEnded,
@@ -155,6 +198,42 @@ impl Activate {
                 Ok(extended.then_some(()).ok_or_else(refusal))
             }
         }
+    }
+
+    /// Ends the visit where it runs until now, and keeps its room; `false` if it has ended. A laptop
+    /// that is alive is told; one that is dead does not hold anybody up.
+    async fn leave_the_other_laptop(&self, moves: &Moves, tx: &mut Tx) -> Result<bool, StoreError> {
+        if !tx
+            .end_session(moves.session, EndReason::Moved, self.now)
+            .await?
+        {
+            return Ok(false);
+        }
+        let order = match tx.device(moves.device).await? {
+            Some(device) if device.id != self.session.device => {
+                let end = Command::EndSession {
+                    session: moves.session,
+                };
+                let sent = give_order(tx, &moves.app.signers, &device, end, self.now).await?;
+                Some(sent.seq)
+            }
+            _ => None,
+        };
+        tx.audit(Draft {
+            at: self.now,
+            site: self.session.site.clone(),
+            event: "session.moved",
+            actor: Actor::Key(self.session.key),
+            object: Object::Laptop(moves.device),
+            code: None,
+            detail: serde_json::json!({
+                "session": moves.session,
+                "to": self.session.id,
+                "laptop": self.session.device,
+                "order": order,
+            }),
+        });
+        Ok(true)
     }
 
     async fn begin(&self, tx: &mut Tx) -> Result<Result<(), Refusal>, StoreError> {

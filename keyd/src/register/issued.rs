@@ -29,6 +29,7 @@ enum Issued {
         device: DeviceId,
         certificate: Bytes,
         ak_certificate: Bytes,
+        until: Timestamp,
     },
     Key {
         key: Thumbprint,
@@ -134,10 +135,12 @@ impl App {
                 laptop.verify_site(&site.site)?;
                 VerifiedAttestationKey::verify(ak.as_slice(), &trust.bundle, now)?
                     .verify_site(&site.site)?;
+                let until = valid_until(device)?.min(valid_until(ak)?);
                 Ok(Issued::Laptop {
                     device: laptop.device(),
                     certificate: device.clone(),
                     ak_certificate: ak.clone(),
+                    until,
                 })
             }
             [certificate] => {
@@ -157,11 +160,19 @@ impl App {
     }
 }
 
+fn parse(certificate: &Bytes) -> Result<Certificate, Refusal> {
+    Certificate::parse(certificate.as_slice())
+        .map_err(|error| Refusal::new(Code::CertificateMalformed, error, "one X.509 certificate"))
+}
+
 fn tbs_sha256(certificate: &Bytes) -> Result<wardkey_schemas::bytes::Sha256, Refusal> {
-    let parsed = Certificate::parse(certificate.as_slice()).map_err(|error| {
-        Refusal::new(Code::CertificateMalformed, error, "one X.509 certificate")
-    })?;
-    Ok(wardkey_schemas::bytes::Sha256::of(parsed.tbs()))
+    Ok(wardkey_schemas::bytes::Sha256::of(
+        parse(certificate)?.tbs(),
+    ))
+}
+
+fn valid_until(certificate: &Bytes) -> Result<Timestamp, Refusal> {
+    Ok(parse(certificate)?.validity().not_after)
 }
 
 struct Note {
@@ -185,9 +196,10 @@ impl Work for Note {
                 device,
                 certificate,
                 ak_certificate,
+                until,
             } => {
-                tx.device_issued(*device, certificate.as_slice(), ak_certificate.as_slice())
-                    .await?
+                let (certificate, ak) = (certificate.as_slice(), ak_certificate.as_slice());
+                tx.device_issued(*device, certificate, ak, *until).await?
             }
             Issued::Key { key, certificate } => {
                 tx.key_issued(&self.site.site, *key, certificate.as_slice())

@@ -3,7 +3,7 @@
 use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::challenge::Purpose;
 use wardkey_schemas::evidence::PcrValue;
-use wardkey_schemas::ids::{ChallengeId, DeviceId, Generation, RoomId};
+use wardkey_schemas::ids::{ChallengeId, DeviceId, Generation, RoomId, SessionId};
 use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::time::Timestamp;
@@ -23,6 +23,8 @@ pub struct StoredChallenge {
     pub nonce: Sha256,
     /// What for.
     pub purpose: Purpose,
+    /// The visit that is to move, where that is what for.
+    pub moves: Option<SessionId>,
     /// The laptop that asked.
     pub device: DeviceId,
     /// Its enrolment.
@@ -101,11 +103,14 @@ impl TryFrom<ContextRow> for ActivationContext {
         let column = |name| Column("challenge", name);
         let device = Device::try_from(row.device)?;
         let key = StaffKey::try_from(row.key)?;
-        let purpose = match (row.purpose.as_str(), row.session_id) {
-            ("activate", None) => Purpose::Activate,
-            ("extend", Some(session)) => Purpose::Extend {
-                session: column("session_id").fixed(&session)?,
-            },
+        let session = row.session_id.as_deref();
+        let session = session
+            .map(|id| column("session_id").fixed(id))
+            .transpose()?;
+        let (purpose, moves) = match (row.purpose.as_str(), session) {
+            ("activate", None) => (Purpose::Activate, None),
+            ("move", Some(session)) => (Purpose::Move, Some(session)),
+            ("extend", Some(session)) => (Purpose::Extend { session }, None),
             _ => {
                 return Err(StoreError::Inconsistent {
                     table: "challenge",
@@ -118,6 +123,7 @@ impl TryFrom<ContextRow> for ActivationContext {
             id: column("challenge_id").fixed(&row.challenge_id)?,
             nonce: column("nonce_hash").fixed(&row.nonce_hash)?,
             purpose,
+            moves,
             device: device.id,
             generation: Generation::new(column("generation").number(row.generation)?),
             site: column("site").text(&row.site)?,
@@ -196,6 +202,7 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let (purpose, session) = match challenge.purpose {
             Purpose::Activate => ("activate", None),
+            Purpose::Move => ("move", challenge.moves),
             Purpose::Extend { session } => ("extend", Some(session)),
         };
         let pcrs = to_json(&challenge.pcrs, Column("challenge", "pcrs"))?;

@@ -89,6 +89,8 @@ pub struct Device {
     pub phrase: Phrase,
     /// Who enrolled it.
     pub lead: PersonId,
+    /// The end of its certificates, the earlier of the two; none before it has some.
+    pub certified_until: Option<Timestamp>,
     /// The version of its site's policy.
     pub policy: PolicyVersion,
 }
@@ -105,6 +107,7 @@ macro_rules! device_columns {
          d.firmware_version as d_firmware_version, d.tpm_reset_count as d_tpm_reset_count, \
          d.tpm_restart_count as d_tpm_restart_count, d.tpm_clock as d_tpm_clock, \
          d.phrase as d_phrase, d.lead_person as d_lead_person, \
+         d.certified_until as d_certified_until, \
          (select s.policy_version from site s where s.site = d.site) as d_policy"
     };
 }
@@ -137,6 +140,7 @@ pub(super) struct DeviceRow {
     d_tpm_clock: i64,
     d_phrase: String,
     d_lead_person: Vec<u8>,
+    d_certified_until: Option<i64>,
     d_policy: i64,
 }
 
@@ -170,6 +174,10 @@ impl TryFrom<DeviceRow> for Device {
             },
             phrase: column("phrase").text(&row.d_phrase)?,
             lead: column("lead_person").fixed(&row.d_lead_person)?,
+            certified_until: row
+                .d_certified_until
+                .map(|at| column("certified_until").time(at))
+                .transpose()?,
             policy: PolicyVersion::new(Column("site", "policy_version").number(row.d_policy)?),
         })
     }
@@ -476,15 +484,17 @@ impl Tx {
         id: DeviceId,
         device_certificate: &[u8],
         ak_certificate: &[u8],
+        certified_until: Timestamp,
     ) -> Result<bool, StoreError> {
         let rows = execute!(
             self,
             "update device set state = 'pending', version = version + 1, \
-             device_certificate = $2, ak_certificate = $3 \
+             device_certificate = $2, ak_certificate = $3, certified_until = $4 \
              where device_id = $1 and state = 'announced'",
             id.as_bytes().as_slice(),
             device_certificate,
-            ak_certificate
+            ak_certificate,
+            certified_until.millis()
         )?;
         if rows == 1 {
             self.restate_device(id).await?;

@@ -1,7 +1,7 @@
 //! People, their security keys, and what each key may do at a site.
 
 use wardkey_schemas::bytes::Sha256;
-use wardkey_schemas::ids::PersonId;
+use wardkey_schemas::ids::{PersonId, SessionId};
 use wardkey_schemas::key::{PublicKey, Thumbprint};
 use wardkey_schemas::names::{DisplayName, Firmware, SiteCode, TokenSerial};
 use wardkey_schemas::phrase::Phrase;
@@ -438,21 +438,30 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    /// The second statement of every renewal.
+    /// The second statement of every renewal: the key in control, and none that was in control
+    /// before is stopped.
+    ///
+    /// Only the one in control is taken. A stop of another takes the laptop's row first, which the
+    /// renewal holds by now: one of the two waits for the other all the same.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn claim_key_to_go_on(
+    pub async fn claim_keys_to_go_on(
         &mut self,
+        session: SessionId,
         key: Thumbprint,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let rows = execute!(
             self,
-            "update staff_key set last_used_at = $2 where key = $1 and revoked = 0 and holds = 0",
+            "update staff_key set last_used_at = $2 \
+             where key = $1 and revoked = 0 and holds = 0 and not exists \
+             (select 1 from session_key x join staff_key other on other.key = x.key \
+              where x.session_id = $3 and (other.revoked = 1 or other.holds > 0))",
             key.as_bytes().as_slice(),
-            now.millis()
+            now.millis(),
+            session.as_bytes().as_slice()
         )?;
         Ok(rows == 1)
     }

@@ -1,5 +1,7 @@
 //! Rooms and visits.
 
+use std::collections::BTreeMap;
+
 use wardkey_schemas::Code;
 use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::ids::{DeviceId, Generation, RoomId, SessionId};
@@ -31,6 +33,8 @@ pub struct NewSession {
     pub key: Thumbprint,
     /// The room.
     pub room: RoomId,
+    /// The visit that ended for this one to go on in its room, if it was moved.
+    pub moved_from: Option<SessionId>,
     /// SHA-256 of the activation's envelope.
     pub activation: Sha256,
     /// SHA-256 of the key's certificate.
@@ -65,10 +69,11 @@ pub struct Session {
     pub device: Device,
     /// The laptop's enrolment when the visit began.
     pub generation: Generation,
-    /// The key.
+    /// The key in control.
     pub key: Thumbprint,
-    /// Whether the key is revoked, or a hold that acts at once stands on it.
-    pub key_stopped: bool,
+    /// One of its keys, in control now or before, that is revoked or on which a hold stands that
+    /// acts at once.
+    pub stopped_key: Option<Thumbprint>,
     /// The room.
     pub room: RoomId,
     /// SHA-256 of the activation's envelope.
@@ -126,7 +131,7 @@ struct Row {
     site: String,
     generation: i64,
     key: Vec<u8>,
-    key_stopped: i64,
+    stopped_key: Option<Vec<u8>>,
     room_id: Vec<u8>,
     activation_sha256: Vec<u8>,
     hard_end: i64,
@@ -151,13 +156,14 @@ impl TryFrom<Row> for Session {
     fn try_from(row: Row) -> Result<Self, Self::Error> {
         let column = |name| Column("session", name);
         let answered = row.answered_request.as_deref();
+        let stopped = row.stopped_key.as_deref();
         Ok(Self {
             id: column("session_id").fixed(&row.session_id)?,
             site: column("site").text(&row.site)?,
             device: row.device.try_into()?,
             generation: Generation::new(column("generation").number(row.generation)?),
             key: column("key").fixed(&row.key)?,
-            key_stopped: row.key_stopped != 0,
+            stopped_key: stopped.map(|key| column("key").fixed(key)).transpose()?,
             room: column("room_id").fixed(&row.room_id)?,
             activation: column("activation_sha256").fixed(&row.activation_sha256)?,
             hard_end: column("hard_end").time(row.hard_end)?,
@@ -200,6 +206,18 @@ struct ListedRow {
     visit_state: String,
     ended_at: Option<i64>,
     end_reason: Option<String>,
+    moved_from: Option<Vec<u8>>,
+}
+
+/// A running visit that may move to another laptop.
+#[derive(Clone, Debug)]
+pub struct RunningVisit {
+    /// Its number.
+    pub session: SessionId,
+    /// Its site.
+    pub site: SiteCode,
+    /// Its room.
+    pub room: RoomId,
 }
 
 /// A visit that was ended as part of a larger decision.
@@ -225,14 +243,15 @@ impl Store {
             Row,
             concat!(
                 "select s.session_id, s.site, s.generation, s.key, \
-                 cast(case when k.revoked = 1 or k.holds > 0 then 1 else 0 end as bigint) \
-                 as key_stopped, s.room_id, s.activation_sha256, s.hard_end, s.seq, \
+                 (select k.key from session_key x join staff_key k on k.key = x.key \
+                  where x.session_id = s.session_id and (k.revoked = 1 or k.holds > 0) \
+                  order by k.key limit 1) as stopped_key, s.room_id, s.activation_sha256, s.hard_end, s.seq, \
                  s.renew_nonce_hash, s.answered_request, s.lease, s.reset_count, \
                  s.restart_count, s.anchor_clock, s.anchor_at, s.last_clock, s.finish, \
                  s.ended_at, ",
                 device_columns!(),
                 " from session s join device d on d.device_id = s.device_id \
-                 join staff_key k on k.key = s.key where s.session_id = $1"
+                 where s.session_id = $1"
             ),
             id.as_bytes().as_slice()
         )?;
@@ -253,6 +272,60 @@ impl Store {
             now.millis()
         )?;
         Ok(row.is_some())
+    }
+
+    /// The running visit of a key: the one that it is in control of, else the newest in whose
+    /// control it was before.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn running_visit_of(
+        &self,
+        key: Thumbprint,
+    ) -> Result<Option<RunningVisit>, StoreError> {
+        let row = read_optional!(
+            self,
+            (Vec<u8>, String, Vec<u8>),
+            "select s.session_id, s.site, s.room_id \
+             from session_key x join session s on s.session_id = x.session_id \
+             where x.key = $1 and s.ended_at is null \
+             order by case when s.key = $1 then 0 else 1 end, s.started_at desc limit 1",
+            key.as_bytes().as_slice()
+        )?;
+        row.map(|(session, site, room)| {
+            Ok(RunningVisit {
+                session: Column("session", "session_id").fixed(&session)?,
+                site: Column("session", "site").text(&site)?,
+                room: Column("session", "room_id").fixed(&room)?,
+            })
+        })
+        .transpose()
+    }
+
+    /// The keys that were in control of the newest visits of a site before the key that is.
+    async fn earlier_keys(
+        &self,
+        site: &SiteCode,
+        most: u32,
+    ) -> Result<BTreeMap<SessionId, Vec<Thumbprint>>, StoreError> {
+        let rows = read_all!(
+            self,
+            (Vec<u8>, Vec<u8>),
+            "select x.session_id, x.key from session_key x join \
+             (select session_id, key from session where site = $1 \
+              order by started_at desc limit $2) s on s.session_id = x.session_id \
+             where x.key <> s.key order by x.since, x.key",
+            site.as_str(),
+            i64::from(most)
+        )?;
+        let mut keys: BTreeMap<SessionId, Vec<Thumbprint>> = BTreeMap::new();
+        for (session, key) in &rows {
+            let session = Column("session_key", "session_id").fixed(session)?;
+            let key = Column("session_key", "key").fixed(key)?;
+            keys.entry(session).or_default().push(key);
+        }
+        Ok(keys)
     }
 
     /// A room of a site: whether it is open.
@@ -285,20 +358,24 @@ impl Store {
             self,
             ListedRow,
             "select s.session_id, s.device_id, d.asset, s.key, s.room_id, s.started_at, \
-             s.hard_end, s.cannot_run_past, s.seq, s.visit_state, s.ended_at, s.end_reason \
+             s.hard_end, s.cannot_run_past, s.seq, s.visit_state, s.ended_at, s.end_reason, \
+             s.moved_from \
              from session s join device d on d.device_id = s.device_id \
              where s.site = $1 order by s.started_at desc limit $2",
             site.as_str(),
             i64::from(most)
         )?;
+        let mut earlier = self.earlier_keys(site, most).await?;
         let column = |name| Column("session", name);
         rows.into_iter()
             .map(|row| {
+                let session = column("session_id").fixed(&row.session_id)?;
                 Ok(SessionRow {
-                    session: column("session_id").fixed(&row.session_id)?,
+                    session,
                     device: column("device_id").fixed(&row.device_id)?,
                     asset: Column("device", "asset").text(&row.asset)?,
                     staff_key: column("key").fixed(&row.key)?,
+                    earlier_keys: earlier.remove(&session).unwrap_or_default(),
                     room: column("room_id").fixed(&row.room_id)?,
                     started_at: column("started_at").time(row.started_at)?,
                     hard_end: column("hard_end").time(row.hard_end)?,
@@ -310,6 +387,10 @@ impl Store {
                         .map(|at| column("ended_at").time(at))
                         .transpose()?,
                     end_reason: row.end_reason,
+                    moved_from: row
+                        .moved_from
+                        .map(|id| column("moved_from").fixed(&id))
+                        .transpose()?,
                 })
             })
             .collect()
@@ -480,7 +561,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Whether a visit with this key may still run on another laptop than this one.
+    /// Whether a visit with this key may still run on another laptop than this one, other than the
+    /// one that moves here.
     ///
     /// # Errors
     ///
@@ -489,6 +571,7 @@ impl Tx {
         &mut self,
         key: Thumbprint,
         device: DeviceId,
+        moves: Option<SessionId>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let row = fetch!(
@@ -496,10 +579,13 @@ impl Tx {
             fetch_optional,
             (i64,),
             "select started_at from session where key = $1 and device_id <> $2 \
-             and ended_at is null and cannot_run_past > $3",
+             and ended_at is null and cannot_run_past > $3 and session_id <> $4",
             key.as_bytes().as_slice(),
             device.as_bytes().as_slice(),
-            now.millis()
+            now.millis(),
+            moves
+                .as_ref()
+                .map_or(&[][..], |id| id.as_bytes().as_slice())
         )?;
         Ok(row.is_some())
     }
@@ -519,9 +605,9 @@ impl Tx {
             "insert into session (session_id, site, device_id, generation, key, room_id, \
              activation_sha256, certificate_sha256, started_at, hard_end, cannot_run_past, \
              renew_nonce_hash, lease, reset_count, restart_count, anchor_clock, anchor_at, \
-             last_clock, visit_state) \
+             last_clock, moved_from, visit_state) \
              select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $9, \
-             $16, 'in-room' where not exists \
+             $16, $17, 'in-room' where not exists \
              (select 1 from session where key = $5 and ended_at is null)",
             session.id.as_bytes().as_slice(),
             session.site.as_str(),
@@ -538,9 +624,34 @@ impl Tx {
             session.lease.text.as_str(),
             i64::from(session.tpm.reset_count),
             i64::from(session.tpm.restart_count),
-            bits_to_i64(session.tpm.clock)
+            bits_to_i64(session.tpm.clock),
+            session
+                .moved_from
+                .as_ref()
+                .map(|id| id.as_bytes().as_slice())
         )?;
+        if rows == 1 {
+            self.list_key(session.id, session.key, now).await?;
+        }
         Ok(rows == 1)
+    }
+
+    /// Lists a key as one of a visit's, once.
+    async fn list_key(
+        &mut self,
+        session: SessionId,
+        key: Thumbprint,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "insert into session_key (session_id, key, since) values ($1, $2, $3) \
+             on conflict (session_id, key) do nothing",
+            session.as_bytes().as_slice(),
+            key.as_bytes().as_slice(),
+            now.millis()
+        )?;
+        Ok(())
     }
 
     /// Gives a running visit a new activation and a later end; `false` if it is not running, or
@@ -577,6 +688,9 @@ impl Tx {
             bits_to_i64(session.tpm.clock),
             now.millis()
         )?;
+        if rows == 1 {
+            self.list_key(session.id, session.key, now).await?;
+        }
         Ok(rows == 1)
     }
 
@@ -610,7 +724,7 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    /// Brings the end of the running visits of a key nearer; none moves away.
+    /// Brings the end of the running visits that list a key nearer; none moves away.
     ///
     /// # Errors
     ///
@@ -623,15 +737,16 @@ impl Tx {
         execute!(
             self,
             "update session set hard_end = $2 \
-             where key = $1 and ended_at is null and hard_end > $2",
+             where ended_at is null and hard_end > $2 \
+             and session_id in (select session_id from session_key where key = $1)",
             key.as_bytes().as_slice(),
             end.millis()
         )?;
         Ok(())
     }
 
-    /// Ends a visit and closes its room; `false` if it had ended before. It never ends before it
-    /// began, however long ago a laptop says that it was.
+    /// Ends a visit and closes its room, unless the visit moves and the room goes on; `false` if it
+    /// had ended before. It never ends before it began, however long ago a laptop says that it was.
     ///
     /// # Errors
     ///
@@ -655,11 +770,20 @@ impl Tx {
             reason.as_str()
         )?;
         let Some(row) = row else { return Ok(false) };
-        self.close_room(&row.room_id, at.millis()).await?;
-        let urgency = if reason == EndReason::Stopped {
-            Urgency::Stop
-        } else {
-            Urgency::Ordinary
+        if reason != EndReason::Moved {
+            self.close_room(&row.room_id, at.millis()).await?;
+        }
+        let urgency = match reason {
+            // The room goes on, without the laptop that was left.
+            EndReason::Stopped | EndReason::Moved => Urgency::Stop,
+            EndReason::Staff
+            | EndReason::HardEnd
+            | EndReason::LeaseOver
+            | EndReason::Shutdown
+            | EndReason::TpmReset
+            | EndReason::VideoEnded
+            | EndReason::KeyRemoved
+            | EndReason::Superseded => Urgency::Ordinary,
         };
         self.sessions_ended(vec![row], urgency).await?;
         Ok(true)
@@ -685,7 +809,7 @@ impl Tx {
             .transpose()
     }
 
-    /// The running visits with a key, by laptop.
+    /// The running visits that list a key, by laptop.
     ///
     /// # Errors
     ///
@@ -698,8 +822,9 @@ impl Tx {
             self,
             fetch_all,
             (Vec<u8>, Vec<u8>, String),
-            "select session_id, device_id, site from session \
-             where key = $1 and ended_at is null order by device_id",
+            "select s.session_id, s.device_id, s.site from session_key x \
+             join session s on s.session_id = x.session_id \
+             where x.key = $1 and s.ended_at is null order by s.device_id",
             key.as_bytes().as_slice()
         )?;
         let column = |name| Column("session", name);
@@ -714,7 +839,24 @@ impl Tx {
             .collect()
     }
 
-    /// Takes the rows of the laptops on which a key has a running visit, in order, before the
+    /// Takes the rows of two laptops, in the order of all locks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn lock_devices(&mut self, mut devices: [DeviceId; 2]) -> Result<(), StoreError> {
+        devices.sort_unstable_by(|one, two| one.as_bytes().cmp(two.as_bytes()));
+        for device in devices {
+            execute!(
+                self,
+                "update device set version = version where device_id = $1",
+                device.as_bytes().as_slice()
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of the laptops on which a running visit lists a key, in order, before the
     /// key's own row is taken: the order of all locks.
     ///
     /// # Errors

@@ -204,6 +204,15 @@ impl Database {
         )
         .await;
         none(
+            "every visit lists its key, and none runs of which a listed key is stopped at once",
+            "select count(*) from session s where not exists (select 1 from session_key x \
+             where x.session_id = s.session_id and x.key = s.key) \
+             or (s.ended_at is null and exists (select 1 from session_key x \
+             join staff_key k on k.key = x.key where x.session_id = s.session_id \
+             and (k.holds > 0 or k.revoked = 1)))",
+        )
+        .await;
+        none(
             "no laptop has two visits, and no key",
             "select count(*) from session a join session b on a.session_id < b.session_id \
              where a.ended_at is null and b.ended_at is null \

@@ -38,6 +38,7 @@ fn challenge(device: DeviceId, key: Thumbprint) -> StoredChallenge {
         id: ChallengeId::from_bytes([1; 16]),
         nonce: Sha256::of(b"nonce"),
         purpose: Purpose::Activate,
+        moves: None,
         device,
         generation: Generation::FIRST,
         site: site(),
@@ -63,6 +64,7 @@ fn session(number: u8, device: DeviceId, key: Thumbprint) -> NewSession {
         generation: Generation::FIRST,
         key,
         room: RoomId::from_bytes([number; 16]),
+        moved_from: None,
         activation: Sha256::of(b"activation"),
         certificate: Sha256::of(b"certificate"),
         hard_end: now().plus(Seconds::new(5400)),
@@ -176,7 +178,8 @@ async fn the_rows_are_claimed_only_as_they_were_judged() {
                     .await?,
                 tx.claim_key_to_start(thumbprint, key.version + 1, now())
                     .await?,
-                tx.claim_key_to_go_on(thumbprint, now()).await?,
+                tx.claim_keys_to_go_on(SessionId::from_bytes([9; 16]), thumbprint, now())
+                    .await?,
             ])
         }));
         assert_eq!(claims, [true, false, true, false, true, false, true]);
@@ -290,7 +293,7 @@ async fn a_visit_is_renewed_from_the_place_where_it_was_judged() {
         let found = store.find_session(id).await.unwrap().unwrap();
         assert_eq!(found.hard_end, now().plus(Seconds::new(3600)), "no later");
         assert_eq!(found.answered_request, Some(request));
-        assert!(!found.key_stopped);
+        assert_eq!(found.stopped_key, None);
         let extended = out(write_work!(store, |tx| {
             let mut longer = sample.clone();
             longer.hard_end = longer.hard_end.plus(Seconds::new(1800));

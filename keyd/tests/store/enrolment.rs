@@ -36,8 +36,11 @@ async fn a_laptop_moves_from_announced_to_pending_to_active() {
                     !tx.move_device(id, confirm, now()).await?,
                     "not before it is issued"
                 );
-                assert!(tx.device_issued(id, b"device", b"ak").await?);
-                assert!(!tx.device_issued(id, b"device", b"ak").await?, "once only");
+                assert!(tx.device_issued(id, b"device", b"ak", now()).await?);
+                assert!(
+                    !tx.device_issued(id, b"device", b"ak", now()).await?,
+                    "once only"
+                );
                 assert!(tx.move_device(id, confirm, now()).await?);
                 Ok(())
             }

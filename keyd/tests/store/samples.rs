@@ -15,7 +15,7 @@ use wardkey_schemas::names::{AssetTag, Firmware, SiteCode, TokenSerial};
 use wardkey_schemas::phrase::Phrase;
 use wardkey_schemas::role::Role;
 use wardkey_schemas::status::ObjectState;
-use wardkey_schemas::time::Timestamp;
+use wardkey_schemas::time::{Seconds, Timestamp};
 
 use crate::write_work;
 
@@ -125,7 +125,15 @@ pub(crate) async fn add_laptop(store: &Store, laptop: &EnrolledDevice) {
         let laptop = laptop.clone();
         async move {
             assert!(tx.insert_device(&laptop, now()).await?);
-            assert!(tx.device_issued(laptop.id, b"device", b"ak").await?);
+            assert!(
+                tx.device_issued(
+                    laptop.id,
+                    b"device",
+                    b"ak",
+                    now().plus(Seconds::new(86_400))
+                )
+                .await?
+            );
             let step = Step::new(ObjectState::Pending, ObjectState::Active).unwrap();
             assert!(tx.move_device(laptop.id, step, now()).await?);
             Ok(())

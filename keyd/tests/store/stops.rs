@@ -5,7 +5,9 @@ use wardkey_keyd::store::approvals::{Request, Signatory};
 use wardkey_keyd::store::holds::NewHold;
 use wardkey_schemas::action::{Act, Action, Target};
 use wardkey_schemas::bytes::{Bytes, Nonce, Sha256};
-use wardkey_schemas::ids::{ApprovalId, DeviceId, Generation, HoldId, OrderId, OrderSeq, PersonId};
+use wardkey_schemas::ids::{
+    ApprovalId, DeviceId, Generation, HoldId, OrderId, OrderSeq, PersonId, SessionId,
+};
 use wardkey_schemas::jws;
 use wardkey_schemas::key::{SigningKey, Thumbprint};
 use wardkey_schemas::order::{
@@ -105,7 +107,8 @@ async fn a_hold_on_a_key_counts_for_the_key() {
         let claimed = out(write_work!(store, |tx| async move {
             Ok([
                 tx.claim_key_to_start(key, found.version, now()).await?,
-                tx.claim_key_to_go_on(key, now()).await?,
+                tx.claim_keys_to_go_on(SessionId::from_bytes([9; 16]), key, now())
+                    .await?,
             ])
         }));
         assert_eq!(claimed, [false, false]);

@@ -296,7 +296,7 @@ fn verify_together(
         Code::ActivationMismatch,
     )?;
     match activation.purpose {
-        Purpose::Activate => Ok(()),
+        Purpose::Activate | Purpose::Move => Ok(()),
         Purpose::Extend { session } => same("session", lease.session, session, Code::LeaseSession),
     }
 }

@@ -20,6 +20,7 @@ const OPTIONAL: &[&str] = &[
     "finish",
     "last_seen",
     "last_used",
+    "moved_from",
     "own",
     "previous",
     "received_at",

@@ -347,6 +347,7 @@ impl Forge {
             device_key: self.laptop.device_key.thumbprint(),
             session: session_id(terms.visit),
             room: ROOM,
+            moved_from: None,
             staff_key: self.staff.key.public().thumbprint(),
             activation: self.activation(terms).sha256(),
             reset_count: 1,

@@ -8,6 +8,7 @@ use wardkey_keyd::standing::{For, require_grant, require_laptop};
 use wardkey_keyd::states::Step;
 use wardkey_schemas::order::{Hold, HoldClass};
 use wardkey_schemas::status::ObjectState;
+use wardkey_schemas::time::Timestamp;
 use wardkey_verifier::lifting::{Approver, verify_lifting};
 
 use crate::forge::{self, Forge, Said, Terms, Told};
@@ -132,7 +133,7 @@ impl Keyd {
         }
         let began = now;
         let policy = time::policy();
-        let ends = leasing::first_hard_end(&policy, forge.server_time(began));
+        let ends = leasing::first_hard_end(&policy, forge.server_time(began), Timestamp::MAX);
         let lease = Terms {
             visit,
             opened_on: nonce,

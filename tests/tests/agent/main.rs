@@ -8,6 +8,7 @@
 
 mod crashes;
 mod impostor;
+mod moves;
 mod network;
 mod older_disk;
 mod orders;

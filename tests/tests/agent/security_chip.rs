@@ -34,3 +34,18 @@ fn a_renewal_after_a_reset_is_answered_with_a_signed_stop() {
     ward.await_told();
     assert_eq!(ward.ends(), ["tpm-reset"]);
 }
+
+#[test]
+fn a_security_chip_that_slept_proves_itself_anew_and_the_call_goes_on() {
+    let mut ward = Ward::running(&[]);
+    ward.activate();
+    ward.laptop.tpm().suspend_resume().unwrap();
+    // keyd wants a quote; the agent brings it at once, and nobody in the room notices.
+    let renewed = ward.done(&["renew"]);
+    assert!(renewed["seq"].as_u64() >= Some(1), "{renewed}");
+    ward.await_frames();
+    let officer = ward.officer.clone();
+    let record = ward.world.wardkey_done(&officer, &["log"]).unwrap();
+    assert!(record.to_string().contains("session.quoted"), "{record}");
+    ward.done(&["renew"]);
+}

@@ -22,6 +22,7 @@ pub(crate) struct Ward {
     pub(crate) laptop: Laptop,
     pub(crate) world: World,
     pub(crate) staff: Key,
+    pub(crate) lead: Key,
     pub(crate) officer: Key,
     pub(crate) lead: Key,
     /// Dropped last: everything lives in it.
@@ -54,10 +55,24 @@ impl Ward {
             laptop,
             world,
             staff,
+            lead,
             officer,
             lead,
             _folder: folder,
         }
+    }
+
+    /// Another laptop of the site, enrolled and confirmed, that runs.
+    pub(crate) fn another_laptop(&mut self, tag: &str) -> Laptop {
+        let mut laptop = self.world.laptop(LaptopOptions::new(tag, SITE)).unwrap();
+        let lead = self.lead.clone();
+        let phrase = self.world.enrol_laptop(&laptop, &lead).unwrap();
+        let officer = self.officer.clone();
+        self.world
+            .confirm_laptop(&officer, &laptop, &phrase)
+            .unwrap();
+        laptop.start().unwrap();
+        laptop
     }
 
     /// A ward whose laptop runs.

@@ -131,6 +131,7 @@ impl Laptop {
             grace: Seconds::new(600),
             hard_end_in: Seconds::new(5400),
             renew_after: Seconds::new(60),
+            moved_from: None,
             requote: false,
             finish: None,
             renew_nonce: Nonce::new([4; 32]),

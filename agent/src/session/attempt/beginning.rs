@@ -22,19 +22,34 @@ impl Session {
         serial: Option<TokenSerial>,
         turn: &mut Turn<'_>,
     ) {
+        let room = room.map_or(RoomChoice::New, |room| RoomChoice::Existing { room });
+        self.begin_visit(caller, Goal::Visit(room), serial, turn);
+    }
+
+    pub(in crate::session) fn move_here(
+        &mut self,
+        caller: CallerId,
+        serial: Option<TokenSerial>,
+        turn: &mut Turn<'_>,
+    ) {
+        self.begin_visit(caller, Goal::MoveHere, serial, turn);
+    }
+
+    fn begin_visit(
+        &mut self,
+        caller: CallerId,
+        goal: Goal,
+        serial: Option<TokenSerial>,
+        turn: &mut Turn<'_>,
+    ) {
         let goal = match self.visit {
             Some(_) => Err(Refusal::new(
                 Code::SessionLimit,
                 "a visit that is running",
                 "no running visit",
             )),
-            None => {
-                Ok(Goal::Visit(room.map_or(RoomChoice::New, |room| {
-                    RoomChoice::Existing { room }
-                })))
-            }
+            None => self.require_unlatched().map(|()| goal),
         };
-        let goal = goal.and_then(|goal| self.require_unlatched().map(|()| goal));
         self.begin(caller, goal, serial, turn);
     }
 

@@ -154,7 +154,7 @@ impl Session {
             return;
         };
         attempt.steps.done(StepName::Request, turn.now);
-        if matches!(attempt.goal, Goal::Visit(_)) {
+        if attempt.goal.begins() {
             // From here on the visit's end is told, whatever becomes of this program.
             self.outbox.note_opening(lease.session);
             turn.push(Action::SaveOutbox(self.outbox.clone()));
@@ -208,7 +208,7 @@ impl Session {
             Goal::MoreTime { session, .. } if lease.session != session => {
                 Err(Refusal::new(Code::LeaseSession, lease.session, session))
             }
-            Goal::MoreTime { .. } | Goal::Visit(_) => Ok(lease),
+            Goal::MoreTime { .. } | Goal::Visit(_) | Goal::MoveHere => Ok(lease),
         }
     }
 
@@ -233,7 +233,7 @@ impl Session {
             return self.take_up(&attempt, &lease, opened, turn);
         }
         let refusal = refusal_of(answer, "an open gate");
-        if matches!(attempt.goal, Goal::Visit(_)) {
+        if attempt.goal.begins() {
             self.never_opened(&lease, &refusal, turn);
         }
         give_up(attempt, refusal, turn);
@@ -251,7 +251,7 @@ impl Session {
                 let session = lease.session;
                 turn.tell(attempt.caller, Word::Extended { session, hard_end });
             }
-            (Goal::Visit(_) | Goal::MoreTime { .. }, _) => {
+            (Goal::Visit(_) | Goal::MoveHere | Goal::MoreTime { .. }, _) => {
                 self.banner = None;
                 self.visit = Some(Visit::new(
                     lease,

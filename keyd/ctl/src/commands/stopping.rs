@@ -113,7 +113,7 @@ async fn before(desk: &mut Desk, chosen: &Chosen, effect: &str) -> Result<String
         let visits: Vec<SessionRow> = if_permitted(desk.sessions().await)?;
         let running = visits
             .iter()
-            .filter(|visit| visit.staff_key == *key && visit.ended_at.is_none());
+            .filter(|visit| visit.lists(key) && visit.ended_at.is_none());
         for visit in running {
             let laptop = &visit.asset;
             lines.add(format_args!("\n  a visit runs with it on laptop {laptop}"));

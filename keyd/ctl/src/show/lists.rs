@@ -258,6 +258,7 @@ SERIAL    NAME         ROLE   STATE   STOPPED  FIRMWARE  LAST USED  PERSON
             device: DeviceId::from_bytes([1; 16]),
             asset: "HMP-X-03".parse().unwrap(),
             staff_key: Thumbprint::new([3; 32]),
+            earlier_keys: Vec::new(),
             room: RoomId::from_bytes([6; 16]),
             started_at: "2026-11-22T14:00:00Z".parse().unwrap(),
             hard_end: "2026-11-22T15:30:00Z".parse().unwrap(),
@@ -266,6 +267,7 @@ SERIAL    NAME         ROLE   STATE   STOPPED  FIRMWARE  LAST USED  PERSON
             state: "in-room".into(),
             ended_at: None,
             end_reason: None,
+            moved_from: None,
         };
         let ended = SessionRow {
             ended_at: "2026-11-22T14:30:00Z".parse().ok(),

@@ -3,6 +3,7 @@
 mod evidence;
 mod keys;
 mod laptops;
+mod moves;
 mod people;
 mod readers;
 mod standing;

@@ -483,3 +483,30 @@ pub(crate) async fn an_enrolment_is_vouched_for_by_somebody_who_may_act() {
     })
     .await;
 }
+
+#[tokio::test]
+pub(crate) async fn no_visit_outlives_the_laptops_certificates() {
+    on_each_engine(async |world| {
+        let (fleet, people) = (&world.fleet, world.fleet.first());
+        let laptop = fleet.laptop(people).await.unwrap();
+        let visit = fleet.visit(&laptop, &people.staff).await.unwrap();
+        assert_eq!(visit.lease.hard_end_in.number(), 5400);
+
+        // Ten minutes are left: so long a visit may be, and no longer, extended or not.
+        let until = visit.lease.server_time.plus_millis(600_000).millis();
+        let soon = format!("update device set certified_until = {until}");
+        assert!(world.database.change(&soon).await >= 1);
+        let visit = fleet.visit(&laptop, &people.staff).await.unwrap();
+        assert!(visit.lease.hard_end_in.number() <= 600);
+        let visit = fleet.extend(&laptop, &people.staff, &visit).await.unwrap();
+        assert!(visit.lease.hard_end_in.number() <= 600);
+
+        for gone in ["1", "null"] {
+            let gone = format!("update device set certified_until = {gone}");
+            assert!(world.database.change(&gone).await >= 1);
+            let none = fleet.visit(&laptop, &people.staff).await;
+            assert_eq!(refused(none), Code::CertificateExpired);
+        }
+    })
+    .await;
+}

@@ -77,7 +77,8 @@ fn known(code: Code) -> Option<Known> {
         CertificateNotYet | KeyNotRecognised => {
             Here(&[standing::a_key_must_be_registered_here_and_its_role_must_open_visits])
         }
-        CertificateIssuer | CertificateExpired | CertificatePurpose | CertificateProfile
+        CertificateExpired => Here(&[standing::no_visit_outlives_the_laptops_certificates]),
+        CertificateIssuer | CertificatePurpose | CertificateProfile
         | CertificateName | KeyExpired => Judged(VERIFIER),
         KeyNotAttested | TokenKeyAlgorithm => Judged(VERIFIER),
         TokenNotGenuine | AttestationMalformed | TokenSlot | TokenTooOld | TokenPinPolicy

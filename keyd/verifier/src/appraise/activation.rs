@@ -315,6 +315,7 @@ impl std::fmt::Display for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Purpose::Activate => f.write_str("activate"),
+            Purpose::Move => f.write_str("move"),
             Purpose::Extend { session } => write!(f, "extend session {session}"),
         }
     }

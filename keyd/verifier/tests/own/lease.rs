@@ -83,6 +83,7 @@ impl Case {
             grace: Seconds::new(600),
             hard_end_in: Seconds::new(5400),
             renew_after: Seconds::new(60),
+            moved_from: None,
             requote: false,
             finish: None,
             renew_nonce: Nonce::new([5; 32]),

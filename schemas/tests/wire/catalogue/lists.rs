@@ -74,6 +74,7 @@ pub(super) fn answers() -> Cases<Answer> {
         device: device(),
         asset: asset(),
         staff_key: Signer::Staff.thumbprint(),
+        earlier_keys: vec![Signer::Lead.thumbprint()],
         room: room(),
         started_at: at(0),
         hard_end: at(3_600_000),
@@ -82,6 +83,7 @@ pub(super) fn answers() -> Cases<Answer> {
         state: "with-patient".to_owned(),
         ended_at: Some(at(200_000)),
         end_reason: Some("staff".to_owned()),
+        moved_from: None,
     };
     let order = OrderRow {
         order: order_id(),

@@ -73,6 +73,10 @@ pub(super) const fn session() -> SessionId {
     SessionId::from_random([0x03; 16])
 }
 
+pub(super) const fn earlier_session() -> SessionId {
+    SessionId::from_random([0x13; 16])
+}
+
 pub(super) const fn lease_id() -> LeaseId {
     LeaseId::from_random([0x04; 16])
 }

@@ -11,8 +11,8 @@ use wardkey_schemas::session::{EndReason, Recorded, SessionEnd};
 use wardkey_schemas::time::Seconds;
 
 use super::things::{
-    at, attestation, bytes, challenge_id, device, digest, gate_nonce, keyd_nonce, laptop_nonce,
-    lease_id, quote, realm, renew_nonce, room, session, site,
+    at, attestation, bytes, challenge_id, device, digest, earlier_session, gate_nonce, keyd_nonce,
+    laptop_nonce, lease_id, quote, realm, renew_nonce, room, session, site,
 };
 use super::{Cases, Signer};
 
@@ -33,7 +33,11 @@ pub(super) fn challenge_requests() -> Cases<ChallengeRequest> {
         room: RoomChoice::Existing { room: room() },
         ..activate.clone()
     };
-    vec![("activate", activate), ("extend", extend)]
+    let moved = ChallengeRequest {
+        purpose: Purpose::Move,
+        ..activate.clone()
+    };
+    vec![("activate", activate), ("extend", extend), ("move", moved)]
 }
 
 pub(super) fn challenge() -> Challenge {
@@ -98,7 +102,15 @@ pub(super) fn leases() -> Cases<Lease> {
         finish: Some(Code::PcrChanged),
         ..lease()
     };
-    vec![("first", lease()), ("finishing", finishing)]
+    let moved = Lease {
+        moved_from: Some(earlier_session()),
+        ..lease()
+    };
+    vec![
+        ("first", lease()),
+        ("finishing", finishing),
+        ("moved", moved),
+    ]
 }
 
 pub(super) fn lease() -> Lease {
@@ -125,6 +137,7 @@ pub(super) fn lease() -> Lease {
         grace: Seconds::new(600),
         hard_end_in: Seconds::new(3600),
         renew_after: Seconds::new(60),
+        moved_from: None,
         requote: false,
         finish: None,
         renew_nonce: renew_nonce(),

@@ -631,13 +631,13 @@ impl Tx {
                 .map(|id| id.as_bytes().as_slice())
         )?;
         if rows == 1 {
-            self.list_key(session.id, session.key, now).await?;
+            self.note_session_key(session.id, session.key, now).await?;
         }
         Ok(rows == 1)
     }
 
     /// Lists a key as one of a visit's, once.
-    async fn list_key(
+    async fn note_session_key(
         &mut self,
         session: SessionId,
         key: Thumbprint,
@@ -689,7 +689,7 @@ impl Tx {
             now.millis()
         )?;
         if rows == 1 {
-            self.list_key(session.id, session.key, now).await?;
+            self.note_session_key(session.id, session.key, now).await?;
         }
         Ok(rows == 1)
     }

@@ -178,7 +178,7 @@ fn a_visit_that_moves_here_opens_as_a_new_one_does() {
     let first = stage.laptop.lease_of(&first).session;
     let now = stage.now();
     let nonce = stage.nonce();
-    let mut terms = stage.laptop.terms(support::laptop::new_session(), nonce);
+    let mut terms = stage.laptop.terms(new_session(), nonce);
     terms.activation.purpose = Purpose::Move;
     terms.lease.moved_from = Some(first);
     let moved = stage.laptop.open(terms);

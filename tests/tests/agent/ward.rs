@@ -24,7 +24,6 @@ pub(crate) struct Ward {
     pub(crate) staff: Key,
     pub(crate) lead: Key,
     pub(crate) officer: Key,
-    pub(crate) lead: Key,
     /// Dropped last: everything lives in it.
     _folder: TempDir,
 }
@@ -57,7 +56,6 @@ impl Ward {
             staff,
             lead,
             officer,
-            lead,
             _folder: folder,
         }
     }

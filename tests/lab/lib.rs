@@ -4,6 +4,7 @@
 //! a socket, the shipped binaries on free ports. What it starts it ends, by process id.
 
 pub mod binary;
+pub mod net;
 pub mod process;
 pub mod reader;
 pub mod tpm;

@@ -1,6 +1,7 @@
 //! A laptop: a virtual TPM that measured a recorded boot, readers of its own, the gate and the
 //! agent.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,6 +33,8 @@ pub struct LaptopOptions {
     pub certified: Certified,
     /// The video program, in place of the lab's.
     pub video: Option<Vec<String>>,
+    /// The network that it is in, if not that of everybody: the file of a network namespace.
+    pub network: Option<PathBuf>,
 }
 
 impl LaptopOptions {
@@ -43,6 +46,7 @@ impl LaptopOptions {
             boot: BOOT.to_vec(),
             certified: Certified::Rsa2048,
             video: None,
+            network: None,
         }
     }
 }
@@ -289,13 +293,24 @@ impl Laptop {
 
     /// A command of the agent.
     pub fn agent_command(&self) -> Command {
-        let mut command = process::tied(&self.programs.agent);
+        let mut command = self.tied(&self.programs.agent);
         self.set_up(&mut command);
         command
     }
 
+    /// A program that runs on this laptop.
+    fn tied(&self, program: impl AsRef<OsStr>) -> Command {
+        let Some(network) = &self.options.network else {
+            return process::tied(program);
+        };
+        let mut command = process::tied("nsenter");
+        command.arg(format!("--net={}", network.display()));
+        command.arg("--").arg(program);
+        command
+    }
+
     fn agent_command_with_pin(&self, pin: &Path) -> Command {
-        let mut command = process::tied("sh");
+        let mut command = self.tied("sh");
         command
             .args(["-c", r#"pin=$1; shift; exec "$@" 3<"$pin""#, "sh"])
             .arg(pin)
@@ -318,7 +333,7 @@ impl Laptop {
     /// [`WorldError`].
     pub fn start_gate(&mut self) -> Result<(), WorldError> {
         if self.gate.is_none() {
-            let mut command = process::tied(&self.programs.gate);
+            let mut command = self.tied(&self.programs.gate);
             command.args(["--log", "info,wardkey_gate=debug", "serve", "--config"]);
             command.arg(self.gate_config());
             let log = self.log("gate");

@@ -1,6 +1,7 @@
 //! The key service and the site authorities.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use super::{REALM, Site, World, WorldError, file};
@@ -23,6 +24,8 @@ pub struct Options {
     pub database: Database,
     /// Lines for the `[policy]` of keyd's settings.
     pub policy: Vec<String>,
+    /// Where keyd and the authorities listen, if not on loopback.
+    pub listen: Option<Ipv4Addr>,
 }
 
 impl World {
@@ -181,7 +184,7 @@ impl World {
         let path = self.keyd_config();
         let text = fs::read_to_string(&path).map_err(file(&path))?;
         let mut text = text
-            .replace("127.0.0.1:8443", "127.0.0.1:0")
+            .replace("127.0.0.1:8443", &self.free_port())
             .replace("127.0.0.1:9443", "127.0.0.1:0");
         if let Database::Postgres(admin) = &self.options.database {
             let url = services_database(admin)?;
@@ -196,6 +199,12 @@ impl World {
             .arg(&path);
         process::succeed(&mut migrate)?;
         Ok(())
+    }
+
+    /// Any free port of where services listen.
+    fn free_port(&self) -> String {
+        let address = self.options.listen.unwrap_or(Ipv4Addr::LOCALHOST);
+        format!("{address}:0")
     }
 
     /// Starts keyd, or starts it again on the same address.
@@ -214,13 +223,14 @@ impl World {
         // Everybody knows it by this address from now on, also after a restart.
         let path = self.keyd_config();
         let mut text = fs::read_to_string(&path).map_err(file(&path))?;
-        for (line, found) in [
-            ("address = \"127.0.0.1:0\"", address),
-            ("ops = \"127.0.0.1:0\"", ops),
+        let free = self.free_port();
+        for (name, free, found) in [
+            ("address", free.as_str(), address),
+            ("ops", "127.0.0.1:0", ops),
         ] {
             if let Some(found) = found {
-                let name = line.split(' ').next().unwrap_or_default();
-                text = text.replace(line, &format!("{name} = \"{found}\""));
+                let line = format!("{name} = \"{free}\"");
+                text = text.replace(&line, &format!("{name} = \"{found}\""));
             }
         }
         fs::write(&path, text).map_err(file(&path))
@@ -331,7 +341,7 @@ impl World {
         if let Some(keyd) = table.get_mut("keyd").and_then(toml::Value::as_table_mut) {
             keyd.insert("connect".to_owned(), address.into());
         }
-        table.insert("listen".to_owned(), "127.0.0.1:0".into());
+        table.insert("listen".to_owned(), self.free_port().into());
         fs::write(config, table.to_string()).map_err(file(config))
     }
 }

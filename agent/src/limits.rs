@@ -70,6 +70,10 @@ pub const OUTBOX: usize = 256;
 /// How long before the gate is connected to again.
 pub const GATE_AGAIN: u64 = 1_000;
 
+/// How often the gate hears from us while the picture is open: it closes when it has heard nothing
+/// for five times as long, because an agent that is frozen hears no stop.
+pub const GATE_SPOKEN_TO: u64 = 2_000;
+
 /// How long the gate may take for an answer; starting the video program takes up to ten seconds.
 pub const GATE_ANSWER: Duration = Duration::from_secs(20);
 

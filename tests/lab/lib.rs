@@ -4,8 +4,11 @@
 //! a socket, the shipped binaries on free ports. What it starts it ends, by process id.
 
 pub mod binary;
+pub mod bounds;
+pub mod frames;
 pub mod net;
 pub mod process;
 pub mod reader;
 pub mod tpm;
+pub mod ward;
 pub mod world;

@@ -18,6 +18,10 @@ cargo xtask demo [ARGS]...
     Builds everything and tells the whole story on this machine, with virtual hardware.
     `cargo xtask demo --help` lists ARGS.
 
+cargo xtask bounds [--only BOUND]... [--json]
+    Measures how long a picture goes on after a stop, by every way that a stop can take, on networks
+    that are broken for it (K1 to K8). The exit status is 0 only if every bound was held.
+
 cargo xtask bench [NAME]... [--json]
     Builds with optimisation and runs the benchmarks of these names, or all.
 
@@ -44,6 +48,8 @@ pub(crate) enum Request {
     Test(TestPlan),
     /// Run the demonstration with these words.
     Demo(Vec<String>),
+    /// Measure the bounds with these words.
+    Bounds(Vec<String>),
     /// Run the benchmarks with these words.
     Bench(Vec<String>),
     /// Write generated files.
@@ -105,9 +111,10 @@ pub(crate) fn parse(words: &[String]) -> Result<Request, ArgumentError> {
     let Some((command, rest)) = words.split_first() else {
         return Ok(Request::Help);
     };
-    // The demonstration, the benchmarks and a command beside PostgreSQL have a help of their own.
+    // The demonstration, the bounds, the benchmarks and a command beside PostgreSQL have a help of their own.
     match command.as_str() {
         "demo" => return Ok(Request::Demo(rest.to_vec())),
+        "bounds" => return Ok(Request::Bounds(rest.to_vec())),
         "bench" => return Ok(Request::Bench(rest.to_vec())),
         "postgres" => return Ok(Request::Postgres(rest.to_vec())),
         _ => {}
@@ -192,6 +199,10 @@ mod tests {
             ),
             ("demo --script", Request::Demo(vec!["--script".to_owned()])),
             ("demo --help", Request::Demo(vec!["--help".to_owned()])),
+            (
+                "bounds --only K2",
+                Request::Bounds(vec!["--only".to_owned(), "K2".to_owned()]),
+            ),
             ("bench T1", Request::Bench(vec!["T1".to_owned()])),
             ("schemas", Request::Schemas),
             (

@@ -1,7 +1,7 @@
 //! `cargo xtask`: everything that a developer or a build machine does with this tree.
 //!
-//! `cargo xtask test` checks it, `cargo xtask demo` shows it, `cargo xtask bench` measures it; each
-//! installs the Debian packages that are missing and says which. `cargo xtask --help` lists the rest.
+//! `cargo xtask test` checks it, `cargo xtask demo` shows it, `cargo xtask bounds` and `cargo xtask
+//! bench` measure it; each installs the Debian packages that are missing and says which. `cargo xtask --help` lists the rest.
 //!
 //! # Invariants
 //!
@@ -82,6 +82,7 @@ fn carry_out(request: Request) -> Result<ExitCode> {
         }
         Request::Test(plan) => Ok(test::run(&workspace, &mut supervisor, &plan)),
         Request::Demo(words) => programs::demo(&workspace, &mut supervisor, &words),
+        Request::Bounds(words) => programs::bounds(&workspace, &mut supervisor, &words),
         Request::Bench(words) => programs::bench(&workspace, &mut supervisor, &words),
         Request::Schemas => programs::write_schemas(&workspace, &mut supervisor),
         Request::Fuzz(plan) => fuzz::run(&workspace, &mut supervisor, &plan),

@@ -1,4 +1,4 @@
-//! Commands that build a program of this tree and run it: demonstration, benchmarks, generators,
+//! Commands that build a program of this tree and run it: demonstration, bounds, benchmarks, generators,
 //! and any command beside a private PostgreSQL.
 
 use std::io::{IsTerminal as _, Write as _};
@@ -21,6 +21,24 @@ pub(crate) fn demo(
     supervisor: &mut Supervisor,
     words: &[String],
 ) -> Result<ExitCode> {
+    become_lab(workspace, supervisor, "demo", words)
+}
+
+/// `cargo xtask bounds`: installs, builds, then becomes the measuring.
+pub(crate) fn bounds(
+    workspace: &Workspace,
+    supervisor: &mut Supervisor,
+    words: &[String],
+) -> Result<ExitCode> {
+    become_lab(workspace, supervisor, "bounds", words)
+}
+
+fn become_lab(
+    workspace: &Workspace,
+    supervisor: &mut Supervisor,
+    part: &str,
+    words: &[String],
+) -> Result<ExitCode> {
     let note = packages::install_missing(workspace, supervisor)?;
     eprintln!("Debian packages: {note}");
     eprintln!("Building the programs");
@@ -29,12 +47,12 @@ pub(crate) fn demo(
     if !program.is_file() {
         return Err(
             Failure::new(format!("there is no {} after the build", program.display()))
-                .hint("the demonstration is the program `wardkey-lab` of package wardkey-tests"),
+                .hint("it is the program `wardkey-lab` of package wardkey-tests"),
         );
     }
     supervisor.check()?;
     // It takes our place, and with it the terminal and its signals.
-    let error = Command::new(&program).arg("demo").args(words).exec();
+    let error = Command::new(&program).arg(part).args(words).exec();
     Err(Failure::io(
         format!("cannot run {}", program.display()),
         &error,

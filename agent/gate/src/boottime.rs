@@ -76,6 +76,12 @@ impl Reading {
     pub const fn slept_since(self, earlier: Self, slack: u64) -> bool {
         self.asleep_at_least > earlier.asleep_at_most.saturating_add(slack)
     }
+
+    /// Milliseconds since `earlier` for which the laptop was certainly awake.
+    pub const fn awake_since(self, earlier: Self) -> u64 {
+        let asleep = self.asleep_at_most.saturating_sub(earlier.asleep_at_least);
+        self.now.millis_since(earlier.now).saturating_sub(asleep)
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +108,18 @@ mod tests {
         assert!(reading(5_000, 5_001).slept_since(reading(0, 1), 20));
         assert!(!reading(21, 21).slept_since(reading(0, 1), 20));
         assert!(reading(22, 22).slept_since(reading(0, 1), 20));
+    }
+
+    #[test]
+    fn time_asleep_is_no_time_awake() {
+        let later = |millis, asleep| Reading {
+            now: Boottime::from_millis(millis),
+            asleep_at_least: asleep,
+            asleep_at_most: asleep,
+        };
+        assert_eq!(later(9_000, 0).awake_since(later(1_000, 0)), 8_000);
+        assert_eq!(later(9_000, 7_500).awake_since(later(1_000, 500)), 1_000);
+        assert_eq!(later(1_000, 0).awake_since(later(9_000, 0)), 0);
     }
 
     #[test]

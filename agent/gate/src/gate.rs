@@ -131,6 +131,11 @@ impl<F: Folder, K: Chip, P: Picture, C: Clock> Gate<F, K, P, C> {
         self.machine.looks_again_at(self.clock.read().now)
     }
 
+    /// Whether a visit is open.
+    pub const fn is_open(&self) -> bool {
+        self.machine.visit().is_some()
+    }
+
     /// What shows the picture, to wait for what it says.
     pub const fn picture(&self) -> &P {
         &self.picture

@@ -67,6 +67,10 @@ pub const GUARDIAN_ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// How long the agent may leave an answer unread before its connection is given up.
 pub const WRITE_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long the agent may say nothing while the picture is open. Beyond it it counts as dead: one
+/// that is frozen would hear no stop. It is awake for that long, and speaks five times in it.
+pub const AGENT_SILENT: Seconds = Seconds::new(10);
+
 /// How often an open gate looks at its clocks though nothing happens, to notice a suspend that was
 /// shorter than what is left of the lease.
 pub const LOOK_EVERY: Seconds = Seconds::new(1);

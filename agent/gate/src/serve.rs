@@ -115,6 +115,8 @@ struct Agent {
     stream: UnixStream,
     /// What came of the next line so far.
     line: Vec<u8>,
+    /// When it last said anything.
+    heard: Reading,
 }
 
 /// Whom the loop waits for.
@@ -140,7 +142,26 @@ impl Server {
                     Source::Listener => self.admit()?,
                 }
             }
+            self.mind_silence()?;
         }
+    }
+
+    /// An agent that says nothing while the picture is open is frozen, and would hear no stop: it
+    /// is treated as a dead one. What it said in time has been heard by now, however late we are.
+    fn mind_silence(&mut self) -> Result<(), ServeError> {
+        let Some(agent) = &self.agent else {
+            return Ok(());
+        };
+        let silent = SystemClock.read().awake_since(agent.heard);
+        let most = limits::AGENT_SILENT.duration().as_millis();
+        if !self.gate.is_open() || u128::from(silent) < most {
+            return Ok(());
+        }
+        tracing::error!(
+            silent_ms = silent,
+            "The agent says nothing: it counts as dead"
+        );
+        self.part_from_agent()
     }
 
     fn set_alarm(&mut self) -> io::Result<()> {
@@ -244,6 +265,10 @@ impl Server {
                 break;
             }
         }
+        // From now on: while we were busy with what it asked, it had to wait.
+        if let Some(agent) = &mut self.agent {
+            agent.heard = SystemClock.read();
+        }
         Ok(())
     }
 
@@ -311,6 +336,7 @@ impl Agent {
         Ok(Self {
             stream,
             line: Vec::new(),
+            heard: SystemClock.read(),
         })
     }
 

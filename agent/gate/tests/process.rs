@@ -169,6 +169,20 @@ fn a_gate_that_is_frozen_beyond_the_end_is_overruled_by_its_guardian() {
 }
 
 #[test]
+fn an_agent_that_says_nothing_counts_as_dead() {
+    let mut laptop = Installation::new("both");
+    let (mut gate, _) = laptop.open();
+    let silent = wardkey_gate::limits::AGENT_SILENT.duration();
+    let cause = Instant::now() + silent;
+    let look = wardkey_gate::limits::LOOK_EVERY.duration();
+    laptop
+        .video
+        .wait_until_gone("silence of the agent", cause + look);
+    gate.hang_up();
+    assert_eq!(gate.status().open, None);
+}
+
+#[test]
 fn the_end_of_the_time_ends_the_picture() {
     for guard in GUARDS {
         let mut laptop = Installation::new(guard);

@@ -49,11 +49,24 @@ pub(super) struct GateSide {
     status: Option<Status>,
     trouble: Option<Refusal>,
     asked: BTreeMap<Ticket, GateQuestion>,
+    /// When it last answered, or came up.
+    spoke_at: Boottime,
 }
 
 impl GateSide {
     pub(super) fn note(&mut self, ticket: Ticket, question: GateQuestion) {
         self.asked.insert(ticket, question);
+    }
+
+    /// When it wants to hear from us again, so that it knows that we live. While it is busy with a
+    /// question of ours it does.
+    pub(super) fn wants_word_at(&self) -> Boottime {
+        if self.up && self.asked.is_empty() {
+            let at = self.spoke_at.millis();
+            Boottime::from_millis(at.saturating_add(limits::GATE_SPOKEN_TO))
+        } else {
+            Boottime::NEVER
+        }
     }
 
     /// Whether it is there and believes keyd.
@@ -132,6 +145,7 @@ impl Session {
         tracing::info!("The gate is connected");
         self.gate = GateSide {
             up: true,
+            spoke_at: turn.now,
             ..GateSide::default()
         };
         self.make_gate_trust(turn);
@@ -191,6 +205,7 @@ impl Session {
         let Some(question) = self.gate.asked.remove(&ticket) else {
             return;
         };
+        self.gate.spoke_at = turn.now;
         match question {
             GateQuestion::Trust => self.gate_trusts(answer, turn),
             GateQuestion::Status => {

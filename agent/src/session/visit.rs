@@ -320,6 +320,9 @@ impl Session {
             self.clock_read_at = turn.now;
             turn.push(Action::ReadClock);
         }
+        if turn.now >= self.gate.wants_word_at() {
+            self.ask_gate_status(turn);
+        }
     }
 
     pub(super) fn visit_wakes_at(&self) -> Boottime {
@@ -328,7 +331,9 @@ impl Session {
                 .clock_read_at
                 .millis()
                 .saturating_add(limits::CLOCK_EVERY);
-            let clock = Boottime::from_millis(clock).min(visit.end_wakes_at());
+            let clock = Boottime::from_millis(clock)
+                .min(visit.end_wakes_at())
+                .min(self.gate.wants_word_at());
             if visit.closing || self.renewal_is_held() {
                 clock
             } else {

@@ -118,6 +118,7 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(limits::CONNECT)
             .timeout(limits::ANSWER)
+            .pool_idle_timeout(limits::IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .tcp_nodelay(true);

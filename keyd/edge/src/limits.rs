@@ -18,6 +18,11 @@ pub const REQUEST: Duration = Duration::from_mins(1);
 /// What a client waits for an answer to an ordinary request.
 pub const ANSWER: Duration = Duration::from_secs(20);
 
+/// How long a client keeps a connection that nothing goes over: less than [`HEAD`], after which the
+/// service closes it, and less than a router takes to forget it. A question on a way that is no more
+/// would cost the whole wait for its answer, just when orders come by poll.
+pub const IDLE: Duration = Duration::from_secs(8);
+
 /// What a client waits for a connection.
 pub const CONNECT: Duration = Duration::from_secs(10);
 

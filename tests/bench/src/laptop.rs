@@ -5,11 +5,11 @@
 //! TPM in it.
 
 use serde_json::Value;
+use wardkey_tests::frames::{Frames, boottime_ms};
 use wardkey_tests::process::Said;
 use wardkey_tests::world::{Key, Laptop, LaptopOptions, Options, Role, SITE, World};
 
 use crate::failure::Failure;
-use crate::measure::{Frames, boottime_ms};
 use crate::outcome::{Outcome, figure, quantile};
 
 /// Visits that are opened.
@@ -23,7 +23,7 @@ pub(crate) struct Scene {
     pub(crate) staff: Key,
     pub(crate) officer: Key,
     /// Gone last: everything lives in it.
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Scene {
@@ -46,7 +46,7 @@ impl Scene {
             lead,
             staff,
             officer,
-            folder,
+            _folder: folder,
         })
     }
 
@@ -62,11 +62,6 @@ impl Scene {
         self.laptop.unplug(&self.staff).map_err(Failure::other)?;
         self.laptop.await_state("with-patient")?;
         Ok(as_millis(first.saturating_sub(plugged)))
-    }
-
-    /// Where it lives.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
     }
 }
 

@@ -27,9 +27,6 @@ mod lists;
 mod outcome;
 mod stop;
 
-#[path = "../../lab/demo/measure.rs"]
-mod measure;
-
 use std::process::ExitCode;
 
 use self::failure::Failure;

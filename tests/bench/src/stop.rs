@@ -1,20 +1,14 @@
 //! T15: how fast a picture closes: on a stop, from its commit to the last frame; on the agent's
 //! death by SIGKILL, until no process of the video program is left.
 
-use std::fs;
-use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::Value;
 use wardkey_schemas::time::Timestamp;
+use wardkey_tests::frames::{Frames, Picture, boottime_ms, wall_minus_boottime_ms};
 
-use crate::clocks::millis;
 use crate::failure::Failure;
 use crate::laptop::{Scene, as_millis, require_done};
-use crate::measure::{Frames, wall_minus_boottime_ms};
 use crate::outcome::{Outcome, figure, quantile};
 
 /// Stops.
@@ -97,41 +91,9 @@ fn resume(scene: &mut Scene) -> Result<(), Failure> {
 
 /// Kills the agent; milliseconds until the last process of the video program has ended.
 fn kill(scene: &mut Scene) -> Result<f64, Failure> {
-    let processes = video(scene.folder())?;
-    if processes.is_empty() {
-        return Err(Failure::other("no video process was found"));
-    }
-    let began = Instant::now();
+    let picture = Picture::of(&scene.laptop)?;
+    let began = boottime_ms();
     scene.laptop.kill_agent()?;
-    for process in &processes {
-        let left = LONGEST.saturating_sub(began.elapsed());
-        let left = Timespec::try_from(left).ok();
-        let mut ended = [PollFd::new(process, PollFlags::IN)];
-        let ready = poll(&mut ended, left.as_ref()).map_err(std::io::Error::from)?;
-        if ready == 0 {
-            return Err(Failure::other("a video process outlived the agent"));
-        }
-    }
-    Ok(millis(began.elapsed()))
-}
-
-/// The processes of the video program, and what it is confined by: all that name its frames.
-fn video(folder: &Path) -> Result<Vec<OwnedFd>, Failure> {
-    let frames = folder.join("laptop-1/frames/frames");
-    let frames = frames.to_string_lossy();
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if String::from_utf8_lossy(&line).contains(frames.as_ref())
-            && let Some(pid) = Pid::from_raw(pid)
-            && let Ok(process) = pidfd_open(pid, PidfdFlags::empty())
-        {
-            found.push(process);
-        }
-    }
-    Ok(found)
+    let ended = picture.await_end(LONGEST)?;
+    Ok(as_millis(ended.saturating_sub(began)))
 }

@@ -17,6 +17,51 @@ pub(crate) enum Arguments {
     /// The story itself, in a given folder; `demo` starts it and cleans up after it.
     #[command(hide = true)]
     Story(Story),
+    /// Measure how long a picture goes on after a stop, by every way that a stop can take, on
+    /// networks that are broken for it; and compare with what is promised (K1 to K8).
+    ///
+    /// It takes about two minutes, and root: each world is in network namespaces of its own. The
+    /// exit status is 0 only if every bound was held.
+    Bounds(Bounds),
+    /// The measuring itself, in a given folder; `bounds` starts it and cleans up after it.
+    #[command(hide = true)]
+    Measure(Measure),
+}
+
+/// Which bounds, and how they are told.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Bounds {
+    /// Print one JSON document, and nothing else on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Measure these only, for example `--only K2`; may be given several times.
+    #[arg(long, value_name = "BOUND")]
+    pub(crate) only: Vec<String>,
+    /// Keep the folder with all files and logs.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+impl Bounds {
+    /// The same choices as words for the measuring's own command line.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let json = self.json.then(|| "--json".to_owned());
+        let only = self
+            .only
+            .iter()
+            .flat_map(|name| ["--only".to_owned(), name.clone()]);
+        json.into_iter().chain(only).collect()
+    }
+}
+
+/// What is measured, and where.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Measure {
+    #[command(flatten)]
+    pub(crate) bounds: Bounds,
+    /// Where everything lives.
+    #[arg(long)]
+    pub(crate) folder: PathBuf,
 }
 
 /// How the story is told.
@@ -36,14 +81,14 @@ pub(crate) struct Demo {
 
 impl Demo {
     /// The same choices as words for the story's own command line.
-    pub(crate) fn words(&self) -> Vec<&'static str> {
+    pub(crate) fn words(&self) -> Vec<String> {
         [
             (self.script, "--script"),
             (self.json, "--json"),
             (self.keep, "--keep"),
         ]
         .into_iter()
-        .filter_map(|(chosen, word)| chosen.then_some(word))
+        .filter_map(|(chosen, word)| chosen.then(|| word.to_owned()))
         .collect()
     }
 }

@@ -1,7 +1,8 @@
-//! `wardkey-lab demo`: the whole story on one machine, told as it happens.
+//! `wardkey-lab demo`: the whole story on one machine, told as it happens. `wardkey-lab bounds`: how
+//! long a picture may go on after a stop, measured.
 //!
-//! The program that is started only watches over a second one, which plays the story: whatever ends
-//! the story, Ctrl-C included, everything that it started is ended here, and its folder removed.
+//! The program that is started only watches over a second one, which plays: whatever ends that, Ctrl-C
+//! included, everything that it started is ended here, and its folder removed.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,8 +10,8 @@
 )]
 
 mod arguments;
+mod bounds;
 mod ending;
-mod measure;
 mod prompt;
 mod story;
 mod telling;
@@ -27,7 +28,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-use self::arguments::{Arguments, Demo};
+use self::arguments::Arguments;
 use self::ending::Guardian;
 
 /// How long the story may take to end once it was asked to.
@@ -41,23 +42,27 @@ const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     match Arguments::parse() {
-        Arguments::Demo(demo) => match watch_over(&demo) {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("error: the demonstration cannot be run: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        Arguments::Demo(demo) => watch_over("story", &demo.words(), demo.keep),
         Arguments::Story(story) => story::play(&story),
+        Arguments::Bounds(bounds) => watch_over("measure", &bounds.words(), bounds.keep),
+        Arguments::Measure(measure) => bounds::play(&measure),
     }
 }
 
-fn watch_over(demo: &Demo) -> io::Result<ExitCode> {
+/// Has a part played in a program of its own and a folder of its own, and leaves nothing behind.
+fn watch_over(part: &str, words: &[String], keep: bool) -> ExitCode {
+    try_to_watch_over(part, words, keep).unwrap_or_else(|error| {
+        eprintln!("error: the {part} cannot be run: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn try_to_watch_over(part: &str, words: &[String], keep: bool) -> io::Result<ExitCode> {
     let folder = tempfile::Builder::new()
         .prefix("wk-")
         .tempdir_in(short_folder())?;
     let guardian = Guardian::adopt()?;
-    let played = play(demo, &folder);
+    let played = play(part, words, &folder);
     guardian.end_all()?;
     let code = match played? {
         Some(status) if status.signal() != Some(Signal::INT.as_raw()) => exit_code(status),
@@ -66,7 +71,7 @@ fn watch_over(demo: &Demo) -> io::Result<ExitCode> {
             ExitCode::from(INTERRUPTED)
         }
     };
-    if demo.keep {
+    if keep {
         eprintln!("The folder stays: {}", folder.keep().display());
     } else {
         folder.close()?;
@@ -83,17 +88,21 @@ fn short_folder() -> PathBuf {
     usual
 }
 
-/// Plays the story in a program of its own; how it ended, nothing if somebody ended it.
+/// Plays a part in a program of its own; how it ended, nothing if somebody ended it.
 #[tokio::main(flavor = "current_thread")]
-async fn play(demo: &Demo, folder: &tempfile::TempDir) -> io::Result<Option<ExitStatus>> {
+async fn play(
+    part: &str,
+    words: &[String],
+    folder: &tempfile::TempDir,
+) -> io::Result<Option<ExitStatus>> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut story = Command::new("setpriv");
     story
         .args(["--pdeathsig", "KILL", "--"])
         .arg(std::env::current_exe()?)
-        .arg("story");
-    story.args(demo.words()).arg("--folder").arg(folder.path());
+        .arg(part);
+    story.args(words).arg("--folder").arg(folder.path());
     let mut story = story.kill_on_drop(true).spawn()?;
     tokio::select! {
         ended = story.wait() => return ended.map(Some),

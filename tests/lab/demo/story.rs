@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 use wardkey_schemas::time::Timestamp;
+use wardkey_tests::frames::{self, Frames};
 use wardkey_tests::process::Said;
 use wardkey_tests::world::{Key, Laptop, LaptopOptions, Options, Role, SITE, World, WorldError};
 
 use crate::arguments::Story;
-use crate::measure::{self, Frames};
 use crate::prompt;
 use crate::telling::{Document, Teller, causes};
 
@@ -204,7 +204,7 @@ fn visit(cast: &mut Cast, teller: &mut Teller, measured: &mut Measured) -> Resul
         "session activated",
         "staff plug their security key, type its PIN and touch it",
         |teller| {
-            let plugged_at = measure::boottime_ms();
+            let plugged_at = frames::boottime_ms();
             laptop.plug(staff)?;
             let said = world.activate(laptop, staff)?;
             if said.code() != 0 {
@@ -232,7 +232,7 @@ fn visit(cast: &mut Cast, teller: &mut Teller, measured: &mut Measured) -> Resul
         "the security key comes out; the call goes on with the patient",
         |_| {
             laptop.unplug(staff)?;
-            let out = measure::boottime_ms();
+            let out = frames::boottime_ms();
             laptop.await_state("with-patient")?;
             Frames::of(laptop)?.await_after(out)
         },
@@ -280,9 +280,7 @@ fn stop(cast: &mut Cast, teller: &mut Teller, measured: &mut Measured) -> Result
             let at: Timestamp = at.parse().map_err(|_| {
                 WorldError::Unexpected(format!("`{answer}` names no time of commit"))
             })?;
-            Ok(at
-                .millis()
-                .saturating_sub(measure::wall_minus_boottime_ms()))
+            Ok(at.millis().saturating_sub(frames::wall_minus_boottime_ms()))
         },
     )?;
     teller.step(

@@ -14,6 +14,7 @@ mod first;
 mod laptop;
 mod people;
 mod services;
+mod way;
 
 use std::fs;
 use std::io;
@@ -22,6 +23,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::binary::{MissingBinary, workspace_binary};
+use crate::net::NetError;
+use crate::net::proxy::ProxyError;
 use crate::process::{self, ProcessError, Running, Said};
 use crate::reader::{CardBox, ReaderHub, ReaderHubError};
 use crate::tpm::{TpmFactory, VirtualTpmError};
@@ -53,6 +56,12 @@ pub enum WorldError {
     /// The virtual TPM.
     #[error(transparent)]
     Tpm(#[from] VirtualTpmError),
+    /// A network of our own.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// Somebody in between.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// A file.
     #[error("`{path}` cannot be used")]
     File {

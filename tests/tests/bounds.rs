@@ -1,5 +1,4 @@
 //! K1 to K8, as `cargo xtask bounds` measures them.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![expect(clippy::print_stderr, reason = "what was measured is worth reading")]
 
 use std::sync::Mutex;

@@ -88,7 +88,8 @@ impl Demo {
             (self.keep, "--keep"),
         ]
         .into_iter()
-        .filter_map(|(chosen, word)| chosen.then(|| word.to_owned()))
+        .filter(|(chosen, _)| *chosen)
+        .map(|(_, word)| word.to_owned())
         .collect()
     }
 }

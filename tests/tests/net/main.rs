@@ -1,6 +1,5 @@
 //! The lab's own network: that it breaks what it is told to break, and nothing else.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test may stop at the first surprise"

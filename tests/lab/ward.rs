@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+use wardkey_fleet::Platform;
+use wardkey_schemas::ids::{RoomId, SessionId};
 use wardkey_schemas::time::Timestamp;
 
 use crate::frames::{Frames, Picture, boottime_ms, wall_minus_boottime_ms};
@@ -44,9 +46,36 @@ impl Ward {
     pub fn set(folder: &Path, policy: &[&str]) -> Result<Self, WorldError> {
         fs::create_dir_all(folder).map_err(file(folder))?;
         let net = Net::lay(folder)?;
+        Self::build(folder, policy, net, None)
+    }
+
+    /// The same with a video platform at the services' end.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`].
+    pub fn set_with_platform(
+        folder: &Path,
+        policy: &[&str],
+    ) -> Result<(Self, Platform), WorldError> {
+        fs::create_dir_all(folder).map_err(file(folder))?;
+        let net = Net::lay(folder)?;
+        // In the network that was just entered.
+        let platform = Platform::start();
+        let ward = Self::build(folder, policy, net, Some(platform.clone()))?;
+        Ok((ward, platform))
+    }
+
+    fn build(
+        folder: &Path,
+        policy: &[&str],
+        net: Net,
+        platform: Option<Platform>,
+    ) -> Result<Self, WorldError> {
         let options = Options {
             policy: policy.iter().map(|line| (*line).to_owned()).collect(),
             listen: Some(SERVICES),
+            platform,
             ..Options::default()
         };
         let mut world = World::ready(folder, options)?;
@@ -97,6 +126,21 @@ impl Ward {
             return Err(WorldError::Unexpected(words));
         }
         frames.await_after(began)
+    }
+
+    /// The open visit and its room.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`].
+    pub fn visit(&self) -> Result<(SessionId, RoomId), WorldError> {
+        let status = self.laptop.status()?;
+        let text = |name| status.pointer(name).and_then(Value::as_str);
+        let session = text("/visit/session").and_then(|text| text.parse().ok());
+        let room = text("/visit/room").and_then(|text| text.parse().ok());
+        session
+            .zip(room)
+            .ok_or_else(|| WorldError::Unexpected(format!("`{status}` names no visit")))
     }
 
     /// The same, where it should be refused.

@@ -4,6 +4,9 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use wardkey_fleet::Platform;
+use wardkey_schemas::key::SigningKey;
+
 use super::{REALM, Site, World, WorldError, file};
 use crate::process::{self, Running, Said};
 
@@ -26,6 +29,8 @@ pub struct Options {
     pub policy: Vec<String>,
     /// Where keyd and the authorities listen, if not on loopback.
     pub listen: Option<Ipv4Addr>,
+    /// The video platform that keyd speaks to; none in most worlds.
+    pub platform: Option<Platform>,
 }
 
 impl World {
@@ -191,7 +196,10 @@ impl World {
             text = text.replace("[database]", &format!("[database]\nurl = \"{url}\""));
         }
         let policy = self.options.policy.join("\n");
-        let text = text.replace("[policy]", &format!("[policy]\n{policy}"));
+        let mut text = text.replace("[policy]", &format!("[policy]\n{policy}"));
+        if let Some(platform) = &self.options.platform {
+            text.push_str(&self.introduce(platform)?);
+        }
         fs::write(&path, text).map_err(file(&path))?;
         let mut migrate = process::tied(&self.programs.keyd);
         migrate
@@ -199,6 +207,24 @@ impl World {
             .arg(&path);
         process::succeed(&mut migrate)?;
         Ok(())
+    }
+
+    /// Makes keyd and a platform known to each other; the lines for keyd's settings.
+    fn introduce(&self, platform: &Platform) -> Result<String, WorldError> {
+        let state = self.keyd_folder();
+        let order = state.join("keys/order.p8");
+        let order = fs::read(&order).map_err(file(&order))?;
+        let order = SigningKey::from_pkcs8(&order)
+            .map_err(|_| WorldError::Unexpected("keyd's order key is none".to_owned()))?;
+        platform.believe(*order.public());
+        let key = state.join("platform.jwk");
+        let jwk = serde_json::to_vec(platform.key())
+            .map_err(|error| WorldError::Unexpected(error.to_string()))?;
+        fs::write(&key, jwk).map_err(file(&key))?;
+        let (url, key) = (platform.url(), key.display());
+        Ok(format!(
+            "[platform]\nurl = \"{url}\"\nkey_file = \"{key}\"\n"
+        ))
     }
 
     /// Any free port of where services listen.

@@ -32,6 +32,8 @@ mod enrolment;
 mod failures;
 #[path = "service/good_path.rs"]
 mod good_path;
+#[path = "service/herd.rs"]
+mod herd;
 #[path = "service/limits.rs"]
 mod limits;
 #[path = "service/link.rs"]

@@ -1,5 +1,7 @@
 //! Answers that say no: problem documents (RFC 9457).
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use wardkey_schemas::denial::Denial;
@@ -14,7 +16,12 @@ use crate::status;
 pub struct No {
     refusal: Refusal,
     denial: Option<Jws<Denial>>,
+    /// When to ask again, where that is known.
+    after: Option<Duration>,
 }
+
+/// When to ask again where nothing better is known.
+const USUALLY_AFTER: Duration = Duration::from_secs(5);
 
 impl No {
     /// The refusal.
@@ -28,6 +35,17 @@ impl No {
         Self {
             refusal,
             denial: Some(denial),
+            after: None,
+        }
+    }
+
+    /// The refusal, and how long until it is of use to ask again.
+    #[must_use]
+    pub fn later(refusal: Refusal, after: Duration) -> Self {
+        Self {
+            refusal,
+            denial: None,
+            after: Some(after),
         }
     }
 
@@ -55,6 +73,7 @@ impl From<Refusal> for No {
         Self {
             refusal,
             denial: None,
+            after: None,
         }
     }
 }
@@ -74,7 +93,12 @@ impl IntoResponse for No {
             self.refusal.code(),
             Code::RateLimited | Code::Busy | Code::ServiceFault
         ) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            // Whole seconds (RFC 9110 section 10.2.3), rounded up so that the one who obeys is served.
+            let after = self.after.unwrap_or(USUALLY_AFTER);
+            let seconds = after.as_millis().div_ceil(1000).max(1);
+            if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
+                headers.insert(header::RETRY_AFTER, seconds);
+            }
         }
         response
     }

@@ -2,13 +2,16 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::Request;
 use axum::middleware::from_fn;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
@@ -38,6 +41,10 @@ impl std::fmt::Debug for Transport {
         })
     }
 }
+
+/// The address that a request came from, among its extensions. Behind a proxy it is the proxy's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Peer(pub IpAddr);
 
 /// Why a listener was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -152,16 +159,19 @@ async fn connection(
     stopped: watch::Receiver<bool>,
 ) {
     // An order is a few hundred bytes that must leave at once.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "A connection was gone before it was served");
-        return;
-    }
+    let peer = match stream.set_nodelay(true).and_then(|()| stream.peer_addr()) {
+        Ok(peer) => Peer(peer.ip()),
+        Err(error) => {
+            tracing::debug!(%error, "A connection was gone before it was served");
+            return;
+        }
+    };
     let served = match transport {
-        Transport::PlainOnLoopback => attend(stream, router, stopped).await,
+        Transport::PlainOnLoopback => attend(stream, peer, router, stopped).await,
         Transport::Tls(config) => {
             let accepted = timeout(limits::HANDSHAKE, TlsAcceptor::from(config).accept(stream));
             match accepted.await {
-                Ok(Ok(stream)) => attend(stream, router, stopped).await,
+                Ok(Ok(stream)) => attend(stream, peer, router, stopped).await,
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "A TLS handshake failed");
                     return;
@@ -185,18 +195,24 @@ async fn connection(
 /// which none of these limits apply.
 async fn attend<I>(
     stream: I,
+    peer: Peer,
     router: Router,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), hyper::Error>
 where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::HEAD)
         .max_buf_size(limits::BUFFER)
         .half_close(false)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut served = pin!(served);
     tokio::select! {

@@ -1,5 +1,6 @@
 //! The route table, and nothing else: what is not in it does not exist.
 
+mod limits;
 mod links;
 mod log;
 mod ops;
@@ -109,11 +110,16 @@ routes! {
 pub(crate) struct Served {
     app: Arc<App>,
     metrics: PrometheusHandle,
+    limits: Arc<limits::Limits>,
 }
 
 /// The routers of the two listeners: for laptops, authorities and people; and for operations.
 pub fn routers(app: Arc<App>, metrics: PrometheusHandle) -> (Router, Router) {
-    let served = Served { app, metrics };
+    let served = Served {
+        app,
+        metrics,
+        limits: Arc::new(limits::Limits::new()),
+    };
     let (mut public, mut ops) = (Router::new(), Router::new());
     for route in Route::ALL {
         let router = match route.caller() {

@@ -25,6 +25,7 @@ mod laptop;
 mod links;
 mod lists;
 mod outcome;
+mod reconnect;
 mod stop;
 
 use std::process::ExitCode;
@@ -54,6 +55,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "T7",
         what: "one order to one of 1,000 idle links: from commit to bytes on the link",
         run: links::run,
+    },
+    Benchmark {
+        name: "T9",
+        what: "5,000 laptops come back at once: CPU of keyd for each against a bare TLS handshake",
+        run: reconnect::run,
     },
     Benchmark {
         name: "T10",

@@ -29,6 +29,8 @@ mod caller;
 mod clock;
 #[cfg(feature = "service")]
 mod fleet;
+#[cfg(feature = "service")]
+mod herd;
 mod installation;
 #[cfg(feature = "service")]
 mod keyd;
@@ -51,6 +53,8 @@ pub use self::caller::{Caller, Said, code_of};
 pub use self::clock::now;
 #[cfg(feature = "service")]
 pub use self::fleet::{Fleet, SitePeople};
+#[cfg(feature = "service")]
+pub use self::herd::{Returned, return_at_once, shake_hands};
 pub use self::installation::{Authority, Installation, Site};
 #[cfg(feature = "service")]
 pub use self::keyd::{Database, Keyd, KeydOptions};

@@ -6,6 +6,7 @@
 )]
 
 mod calls;
+mod flood;
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

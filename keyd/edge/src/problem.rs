@@ -16,12 +16,12 @@ use crate::status;
 pub struct No {
     refusal: Refusal,
     denial: Option<Jws<Denial>>,
-    /// When to ask again, where that is known.
-    after: Option<Duration>,
+    /// When to ask again, in seconds.
+    after: u32,
 }
 
-/// When to ask again where nothing better is known.
-const USUALLY_AFTER: Duration = Duration::from_secs(5);
+/// When to ask again where nothing better is known, in seconds.
+const USUALLY_AFTER: u32 = 5;
 
 impl No {
     /// The refusal.
@@ -35,7 +35,7 @@ impl No {
         Self {
             refusal,
             denial: Some(denial),
-            after: None,
+            after: USUALLY_AFTER,
         }
     }
 
@@ -45,7 +45,8 @@ impl No {
         Self {
             refusal,
             denial: None,
-            after: Some(after),
+            // Whole seconds (RFC 9110 section 10.2.3), rounded up so that the one who obeys is served.
+            after: u32::try_from(after.as_millis().div_ceil(1000).max(1)).unwrap_or(u32::MAX),
         }
     }
 
@@ -73,7 +74,7 @@ impl From<Refusal> for No {
         Self {
             refusal,
             denial: None,
-            after: None,
+            after: USUALLY_AFTER,
         }
     }
 }
@@ -93,12 +94,7 @@ impl IntoResponse for No {
             self.refusal.code(),
             Code::RateLimited | Code::Busy | Code::ServiceFault
         ) {
-            // Whole seconds (RFC 9110 section 10.2.3), rounded up so that the one who obeys is served.
-            let after = self.after.unwrap_or(USUALLY_AFTER);
-            let seconds = after.as_millis().div_ceil(1000).max(1);
-            if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
-                headers.insert(header::RETRY_AFTER, seconds);
-            }
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.after));
         }
         response
     }

@@ -146,7 +146,7 @@ fn household(address: IpAddr) -> IpAddr {
             let [a, b, c, d, ..] = v6.segments();
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
-        other => other,
+        other @ (IpAddr::V4(_) | IpAddr::V6(_)) => other,
     }
 }
 

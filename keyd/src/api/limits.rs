@@ -75,6 +75,6 @@ mod tests {
         let no = limits.place_for_a_question().await.unwrap_err();
         assert_eq!(no.refusal().code(), Code::Busy);
         drop(first);
-        limits.place_for_a_question().await.unwrap();
+        drop(limits.place_for_a_question().await.unwrap());
     }
 }

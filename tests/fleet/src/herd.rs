@@ -76,9 +76,9 @@ async fn until_linked(caller: &Caller, laptop: Laptop) -> Returned {
             };
         }
         // Doubled each time; and no two laptops alike, by their ids.
-        let doubled = PAUSE.saturating_mul(1_u32.checked_shl(tries.min(16)).unwrap_or(1) / 2);
-        let share = u32::from(laptop.device.as_bytes()[0]);
-        let pause = doubled.min(LONGEST_PAUSE).saturating_mul(192 + share / 2) / 256;
+        let doubled = PAUSE.saturating_mul(1_u32.checked_shl(tries).unwrap_or(u32::MAX));
+        let share = f64::from(laptop.device.as_bytes()[0]) / 512.0;
+        let pause = doubled.min(LONGEST_PAUSE).mul_f64(0.75 + share);
         sleep_until(Instant::now().checked_add(pause).unwrap()).await;
         tries = tries.saturating_add(1);
     }

@@ -39,6 +39,9 @@ pub enum Command {
     Trust(TrustCommand),
     /// Look for what is wrong or soon will be: settings, keys, database, trust, record.
     Doctor(Doctor),
+    /// What other services were to be told and were not.
+    #[command(subcommand)]
+    Notifications(NotificationsCommand),
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -86,6 +89,26 @@ pub struct Doctor {
     #[command(flatten)]
     pub settings: Settings,
     /// The findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with notifications that were not taken.
+#[derive(Debug, Subcommand)]
+pub enum NotificationsCommand {
+    /// List what was not delivered, oldest first, and why.
+    List(NotificationsList),
+    /// Try again what was given up.
+    Retry(Settings),
+}
+
+/// Notifications that were not delivered.
+#[derive(Args, Debug)]
+pub struct NotificationsList {
+    /// Where the settings are.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The list as JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -13,6 +13,7 @@ use wardkey_schemas::policy::PartialPolicy;
 use crate::platform::http::PlatformSettings;
 use crate::policy::{self, Policy};
 use crate::store::DatabaseUrl;
+use crate::webhooks::settings::{self as webhooks, RawWebhook, Webhook};
 
 /// Where keyd listens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,6 +41,8 @@ pub struct Config {
     pub policy: Policy,
     /// The video platform, if there is one.
     pub platform: Option<PlatformSettings>,
+    /// Who is told of stops, and of what came back.
+    pub webhooks: Vec<Webhook>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +56,8 @@ struct RawConfig {
     #[serde(default)]
     policy: PartialPolicy,
     platform: Option<RawPlatform>,
+    #[serde(default)]
+    webhook: Vec<RawWebhook>,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +161,9 @@ impl Config {
         let policy = policy::of_settings(&raw.policy)
             .map_err(|lines| wrong.extend(lines))
             .ok();
+        let webhooks = webhooks::check(&raw.webhook, base)
+            .map_err(|lines| wrong.extend(lines))
+            .unwrap_or_default();
         let platform = raw
             .platform
             .and_then(|platform| platform.check(base).map_err(|line| wrong.push(line)).ok());
@@ -167,6 +175,7 @@ impl Config {
                 database,
                 policy,
                 platform,
+                webhooks,
             }),
             _ => Err(wrong),
         }
@@ -256,7 +265,14 @@ pub fn template(root: &Sha256) -> String {
          # [platform]\n\
          # url = \"https://rooms.example\"   # the adapter of the video platform\n\
          # key_file = \"platform.jwk\"       # the public key that signs its answers\n\
-         # root_file = \"platform.pem\"      # the roots that its TLS ends at\n",
+         # root_file = \"platform.pem\"      # the roots that its TLS ends at\n\
+         \n\
+         # [[webhook]]                     # who is told of stops, and of what came back\n\
+         # name = \"service-desk\"\n\
+         # url = \"https://desk.example/wardkey\"\n\
+         # events = [\"lost\", \"alert\"]     # default: all\n\
+         # site = \"hmp-xyz\"              # default: all\n\
+         # roots = [\"desk-root.pem\"]     # whom to believe for its TLS\n",
         root.to_hex()
     )
 }

@@ -19,6 +19,7 @@ pub async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     };
     look_at_trust(config, &store, now, &mut findings).await;
     look_at_record(&store, &mut findings).await;
+    look_at_notifications(config, &store, &mut findings).await;
     store.close().await;
     findings
 }
@@ -146,5 +147,19 @@ async fn look_at_record(store: &Store, findings: &mut Vec<Finding>) {
                 "keep the database as it is, stop the service, and tell your security officer";
             Finding::bad("record", on_one_line(&error), hint)
         }
+    });
+}
+
+async fn look_at_notifications(config: &Config, store: &Store, findings: &mut Vec<Finding>) {
+    let told = config.webhooks.len();
+    findings.push(match store.dead_notifications().await {
+        Ok(0) => Finding::good("webhooks", format!("{told} are told; none was given up")),
+        Ok(dead) => {
+            let found = format!("{dead} notifications were given up");
+            let hint =
+                "see `keyd notifications list`; when it is mended, `keyd notifications retry`";
+            Finding::warning("webhooks", found, hint)
+        }
+        Err(error) => Finding::bad("webhooks", on_one_line(&error), "see above"),
     });
 }

@@ -57,3 +57,4 @@ pub mod status_lists;
 pub mod store;
 pub mod trust;
 pub mod visit_end;
+pub mod webhooks;

@@ -13,7 +13,10 @@ use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::names::SiteCode;
 use wardkey_told::{finding, on_one_line};
 
-use crate::cli::{Cli, Command, ConfigCommand, Doctor, Init, TrustCommand};
+use crate::cli::{
+    Cli, Command, ConfigCommand, Doctor, Init, NotificationsCommand, NotificationsList,
+    TrustCommand,
+};
 use crate::clock;
 use crate::config::{self, Config, ConfigError};
 use crate::doctor;
@@ -124,6 +127,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode, RunError> {
         Command::Migrate(settings) => migrate(&Config::load(&settings.config)?).await,
         Command::Trust(command) => import(command).await,
         Command::Doctor(command) => examine(command).await,
+        Command::Notifications(NotificationsCommand::List(list)) => list_undelivered(list).await,
+        Command::Notifications(NotificationsCommand::Retry(settings)) => {
+            retry(&Config::load(&settings.config)?).await
+        }
         Command::Config(ConfigCommand::Check(settings)) => {
             Config::load(&settings.config)?;
             say(&format!("`{}` can be used", settings.config.display()))?;
@@ -295,6 +302,63 @@ async fn examine(command: Doctor) -> Result<ExitCode, RunError> {
     };
     say(text.trim_end())?;
     Ok(finding::exit(&findings).into())
+}
+
+/// Rows of the list of what was not delivered.
+const ROWS: u32 = 500;
+
+async fn list_undelivered(command: NotificationsList) -> Result<ExitCode, RunError> {
+    let config = Config::load(&command.settings.config)?;
+    let (wake, _) = mpsc::unbounded_channel();
+    let store = Store::open(&config.database, wake).await?;
+    let rows = store.undelivered(ROWS).await?;
+    store.close().await;
+    if command.json {
+        let text = serde_json::to_string_pretty(&rows).map_err(std::io::Error::from)?;
+        say(&text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for row in &rows {
+        let next = row
+            .due_at
+            .map_or_else(|| "given up".to_owned(), |at| format!("again at {at}"));
+        let error = row.error.as_deref().map(wardkey_told::shown);
+        say(&format!(
+            "{at}  {event:<14}  {site}  to {to}: {tries} tries, {next}; {error}",
+            at = row.at,
+            event = row.event.as_str(),
+            site = row.site,
+            to = row.endpoint,
+            tries = row.tries,
+            error = error.as_deref().unwrap_or("not tried yet"),
+        ))?;
+    }
+    if rows.is_empty() {
+        say("everything was delivered")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn retry(config: &Config) -> Result<ExitCode, RunError> {
+    let (wake, _) = mpsc::unbounded_channel();
+    let store = Store::open(&config.database, wake).await?;
+    let work = RetryDead { now: clock::now() };
+    let (count, _) = store.write(Lane::Ordinary, work).await?;
+    store.close().await;
+    say(&format!("{count} will be tried again"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+struct RetryDead {
+    now: wardkey_schemas::time::Timestamp,
+}
+
+impl Work for RetryDead {
+    type Out = u64;
+
+    async fn run(&mut self, tx: &mut Tx) -> Result<u64, StoreError> {
+        tx.retry_dead_notifications(self.now).await
+    }
 }
 
 /// Tells a person why a command did not do its work.

@@ -23,7 +23,8 @@ use crate::platform::http::HttpPlatform;
 use crate::status_lists::publisher::{self, Publisher};
 use crate::store::{Lane, Store, StoreError, Tx, Work};
 use crate::trust::{self, Sources, Trust, TrustError};
-use crate::{api, clock, cutting};
+use crate::webhooks::sender::{self, Sender};
+use crate::{api, clock, cutting, webhooks};
 
 /// How often a newer bundle, or certificates that run out, are looked for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -108,11 +109,19 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         })
     };
     let sent_writer = tokio::spawn(app::write_sent(store.clone(), sent_orders));
+    let signing = Arc::clone(&app);
+    let teller = Sender::new(
+        store.clone(),
+        config.webhooks,
+        Arc::new(move |notification| signing.signers.answer(notification)),
+        webhooks::TRY.duration(),
+    );
     // Whoever asks first finds the lists there.
     let mut publisher = Publisher::new(Arc::clone(&app));
     publisher.look_and_tell(clock::now()).await;
     let mut tasks: Vec<JoinHandle<()>> = vec![
         tokio::spawn(publisher::run(publisher, stopped.clone())),
+        tokio::spawn(sender::run(teller, stopped.clone())),
         tokio::spawn(catch_up::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(listen::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(cutting::run(Arc::clone(&app), stopped.clone())),
@@ -171,6 +180,10 @@ fn recorder() -> PrometheusHandle {
         ("wardkey_registrations_total", "certificates announced"),
         ("wardkey_acts_total", "acts of people"),
         ("wardkey_refusals_total", "refusals by code"),
+        (
+            "wardkey_notifications_total",
+            "tries to tell of something, by outcome",
+        ),
         ("wardkey_cuts_total", "attempts at cuts by outcome"),
         (
             "wardkey_status_epochs_total",

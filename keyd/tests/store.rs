@@ -22,6 +22,8 @@ mod arrows;
 mod enrolment;
 #[path = "store/lanes.rs"]
 mod lanes;
+#[path = "store/notifications.rs"]
+mod notifications;
 #[path = "store/record.rs"]
 mod record;
 #[path = "store/status_lists.rs"]

@@ -36,6 +36,7 @@ pub mod lease;
 pub mod limits;
 pub mod link;
 pub mod names;
+pub mod notification;
 pub mod oid;
 pub mod order;
 pub mod phrase;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wardkey_schemas::jws::Jws;
+use wardkey_schemas::jws::{Jws, Message};
 use wardkey_schemas::problem::{MEDIA_TYPE, Problem};
 use wardkey_schemas::status_list::{
     StatusChain, StatusChanges, StatusClass, StatusEpoch, StatusListToken,
@@ -278,6 +278,36 @@ impl Client {
             }
         }
         Ok(Said { status, kind, body })
+    }
+
+    /// Hands a signed message over: posts it as it is (RFC 7519 §10.3.1), and wants no answer but
+    /// that it was taken.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], never [`CallError::Refused`].
+    pub async fn deliver<T: Message>(
+        &self,
+        message: &Jws<T>,
+        wait: Duration,
+    ) -> Result<(), CallError> {
+        let url = self.base.clone();
+        let request = self.http.post(&url).timeout(wait);
+        let request = request
+            .header(CONTENT_TYPE, "application/jwt")
+            .body(message.as_str().to_owned());
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(source) => return Err(CallError::Unreachable { url, source }),
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(CallError::NotAnAnswer {
+            url,
+            status: status.as_u16(),
+        })
     }
 
     async fn read<A: DeserializeOwned>(

@@ -26,6 +26,7 @@ mod guards;
 pub mod holds;
 pub mod keys;
 pub mod logs;
+pub mod notifications;
 pub mod orders;
 pub mod policies;
 pub mod readers;

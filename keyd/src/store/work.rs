@@ -321,7 +321,15 @@ impl Task {
             }
             counts.push(tx.drafts.len().saturating_sub(before));
         }
+        let noted: Vec<_> = tx.drafts.iter().map(super::notifications::noted).collect();
         let entries = super::audit::append(&mut tx).await?;
+        let told: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.leaf)
+            .zip(noted)
+            .filter_map(|(leaf, noted)| Some((leaf, noted?)))
+            .collect();
+        super::notifications::insert(&mut tx, told).await?;
         super::orders::notify(&mut tx).await?;
         let wakes = std::mem::take(&mut tx.wakes);
         let cuts = tx.cuts;

@@ -129,10 +129,11 @@ impl Database {
         }
     }
 
-    /// Every row of every table, but those that the publisher of status lists writes at its own
-    /// pace.
+    /// Every row of every table, but those that the publisher of status lists and the sender of
+    /// notifications write at their own pace.
     pub(crate) async fn dump(&self) -> Dump {
-        const PUBLISHED: [&str; 4] = [
+        const PUBLISHED: [&str; 5] = [
+            "notification",
             "status_change",
             "status_epoch",
             "status_head",

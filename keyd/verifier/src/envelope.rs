@@ -7,6 +7,7 @@ use wardkey_schemas::jws::{EnvelopeError, Jws, Message, Opened};
 use wardkey_schemas::key::PublicKey;
 use wardkey_schemas::lease::Lease;
 use wardkey_schemas::link::Heartbeat;
+use wardkey_schemas::notification::Notification;
 use wardkey_schemas::order::Order;
 use wardkey_schemas::registration::{KeyOffer, LaptopOffer, Receipt};
 use wardkey_schemas::room::RoomOrder;
@@ -97,6 +98,7 @@ from_service! {
     Heartbeat: Answer, AnswerNotBelieved;
     KeyOffer: Answer, AnswerNotBelieved;
     LaptopOffer: Answer, AnswerNotBelieved;
+    Notification: Answer, AnswerNotBelieved;
     Receipt: Answer, AnswerNotBelieved;
     Recorded: Answer, AnswerNotBelieved;
     RoomOrder: Order, OrderSigner;

@@ -44,6 +44,7 @@ const SIGNERS: &[(&str, &str)] = &[
     ("wardkey-lease+jwt", "keyd's lease key"),
     ("wardkey-link-hello+jwt", "the laptop's device key"),
     ("wardkey-log-key+jwt", "keyd's service authority"),
+    ("wardkey-notification+jwt", "keyd's answer key"),
     ("wardkey-open-key+jwt", "the site's registrar key"),
     ("wardkey-open-laptop+jwt", "the site's registrar key"),
     ("wardkey-order+jwt", "keyd's order key"),

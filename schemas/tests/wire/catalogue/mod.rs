@@ -195,6 +195,7 @@ pub(crate) fn made_anew() -> Vec<Entry> {
         signed(lists::queries()),
         unsigned("answer", lists::answers()),
         // How things stand, for whoever wants to check.
+        signed(standing::notifications()),
         signed(one(standing::list())),
         signed(one(standing::changes())),
         unsigned("status-chain", one(standing::chain())),

@@ -1,14 +1,15 @@
-//! Status lists.
+//! Status lists and notifications.
 
 use wardkey_schemas::bytes::Bytes;
+use wardkey_schemas::notification::{About, Notification, NotifiedEvent};
 use wardkey_schemas::status_list::{
     BITS, KeptStatusList, StatusChain, StatusChanges, StatusClass, StatusEpoch, StatusList,
     StatusListToken,
 };
 use wardkey_schemas::time::Seconds;
 
-use super::Signer;
-use super::things::{at, digest, realm};
+use super::things::{at, device, digest, realm, session, site};
+use super::{Cases, Signer};
 
 /// The list of the draft: the bytes B9 A3, which are eight entries.
 pub(super) fn list() -> StatusListToken {
@@ -58,4 +59,30 @@ pub(super) fn kept() -> KeptStatusList {
         list: Signer::Status.seals(&list()),
         changes: chain().changes,
     }
+}
+
+pub(super) fn notifications() -> Cases<Notification> {
+    let told = |event, about| Notification {
+        id: digest("the entry"),
+        event,
+        site: site(),
+        about,
+        at: at(0),
+        server_time: at(1_200),
+    };
+    let laptop = About::Laptop { device: device() };
+    let key = About::Key {
+        key: Signer::Staff.thumbprint(),
+    };
+    let session = About::Session { session: session() };
+    vec![
+        ("lost", told(NotifiedEvent::Lost, laptop)),
+        ("stopped", told(NotifiedEvent::Stopped, About::Person {})),
+        (
+            "reinstated",
+            told(NotifiedEvent::Reinstated, About::Site {}),
+        ),
+        ("spare-key-used", told(NotifiedEvent::SpareKeyUsed, key)),
+        ("alert", told(NotifiedEvent::Alert, session)),
+    ]
 }

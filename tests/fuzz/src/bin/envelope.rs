@@ -19,6 +19,7 @@ use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::key_enrolment::{KeyApproval, KeyPossession};
 use wardkey_schemas::lease::Lease;
 use wardkey_schemas::link::{Heartbeat, LinkHello};
+use wardkey_schemas::notification::Notification;
 use wardkey_schemas::order::{Order, OrderReceipt};
 use wardkey_schemas::query::Query;
 use wardkey_schemas::registration::{
@@ -56,7 +57,7 @@ macro_rules! every {
     ($check:ident($input:expr)) => {
         every!($check($input), Action, Activation, ActivationRequest, AnnounceKey, AnnounceLaptop);
         every!($check($input), Challenge, ChallengeRequest, Denial, Heartbeat, KeyApproval, KeyOffer);
-        every!($check($input), KeyPossession, LaptopApproval, LaptopOffer, Lease, LinkHello, OpenKey);
+        every!($check($input), KeyPossession, LaptopApproval, LaptopOffer, Lease, LinkHello, Notification, OpenKey);
         every!($check($input), OpenLaptop, Order, OrderReceipt, Query, Receipt, Recorded);
         every!($check($input), RenewalRequest, ReportIssued, SessionEnd, SiteCharter, Status);
         every!($check($input), StatusChanges, StatusListToken, StatusRequest, TrustBundle);

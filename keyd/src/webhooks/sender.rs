@@ -70,16 +70,16 @@ impl Sender {
             now,
         };
         let (due, _) = self.store.write(Lane::Ordinary, take).await?;
-        let mut tries = JoinSet::new();
+        let mut running = JoinSet::new();
         for due in due {
             let attempt = self.attempt(&due, now)?;
-            tries.spawn(async move { (due, attempt.await) });
+            running.spawn(async move { (due, attempt.await) });
         }
         let mut tried = Vec::new();
-        while let Some(done) = tries.join_next().await {
+        while let Some(done) = running.join_next().await {
             let (due, result) = done.map_err(Failure::fault)?;
-            let tried_now = self.judge(&due, result, now)?;
-            tried.push((due, tried_now));
+            let became = judge(&due, result, now)?;
+            tried.push((due, became));
         }
         let count = tried.len();
         if count > 0 {
@@ -118,38 +118,34 @@ impl Sender {
             delivered.map_err(|error| on_one_line(&error).chars().take(ERROR_CHARS).collect())
         })
     }
+}
 
-    fn judge(
-        &self,
-        due: &Due,
-        result: Result<(), String>,
-        now: Timestamp,
-    ) -> Result<Tried, Failure> {
-        let tried = match result {
-            Ok(()) => Tried::Delivered,
-            Err(error) if due.tries >= MOST_TRIES => Tried::Dead(error),
-            Err(error) => {
-                let chance = u16::from_be_bytes(random::bytes()?);
-                Tried::Again(now.plus_millis(pause(due.tries, chance)), error)
-            }
-        };
-        let outcome = match &tried {
-            Tried::Delivered => "delivered",
-            Tried::Again(..) => "again",
-            Tried::Dead(_) => "dead",
-        };
-        metrics::counter!("wardkey_notifications_total", "outcome" => outcome).increment(1);
-        match &tried {
-            Tried::Delivered => {}
-            Tried::Again(at, error) => {
-                tracing::info!(endpoint = due.endpoint, error, again = %at, "A notification was not taken");
-            }
-            Tried::Dead(error) => {
-                tracing::error!(endpoint = due.endpoint, error, id = %due.leaf, "A notification was given up");
-            }
+/// What a try has come to.
+fn judge(due: &Due, result: Result<(), String>, now: Timestamp) -> Result<Tried, Failure> {
+    let tried = match result {
+        Ok(()) => Tried::Delivered,
+        Err(error) if due.tries >= MOST_TRIES => Tried::Dead(error),
+        Err(error) => {
+            let chance = u16::from_be_bytes(random::bytes()?);
+            Tried::Again(now.plus_millis(pause(due.tries, chance)), error)
         }
-        Ok(tried)
+    };
+    let outcome = match &tried {
+        Tried::Delivered => "delivered",
+        Tried::Again(..) => "again",
+        Tried::Dead(_) => "dead",
+    };
+    metrics::counter!("wardkey_notifications_total", "outcome" => outcome).increment(1);
+    match &tried {
+        Tried::Delivered => {}
+        Tried::Again(at, error) => {
+            tracing::info!(endpoint = due.endpoint, error, again = %at, "A notification was not taken");
+        }
+        Tried::Dead(error) => {
+            tracing::error!(endpoint = due.endpoint, error, id = %due.leaf, "A notification was given up");
+        }
     }
+    Ok(tried)
 }
 
 /// Milliseconds before the try after try number `tries`: twice as long each time, at most an hour,
@@ -160,7 +156,10 @@ pub fn pause(tries: u32, chance: u16) -> u64 {
     let length = millis(FIRST_PAUSE)
         .saturating_mul(1_u64.checked_shl(doublings).unwrap_or(u64::MAX))
         .min(millis(LONGEST_PAUSE));
-    let spread = (length / 2).saturating_mul(u64::from(chance)) / u64::from(u16::MAX);
+    let spread = (length / 2)
+        .saturating_mul(u64::from(chance))
+        .checked_div(u64::from(u16::MAX))
+        .unwrap_or(0);
     length.saturating_sub(length / 4).saturating_add(spread)
 }
 

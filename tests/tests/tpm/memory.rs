@@ -7,7 +7,7 @@ use crate::laptop::Laptop;
 fn value(tpm: &Tpm, index: NvIndex) -> u64 {
     match tpm.read_nv_counter(index).unwrap() {
         NvCounter::At(value) => value,
-        other => panic!("{other:?}"),
+        other @ (NvCounter::Missing | NvCounter::Fresh) => panic!("{other:?}"),
     }
 }
 

@@ -270,13 +270,11 @@ fn a_quote_settles_what_a_sleep_and_a_strange_pace_have_left_open() {
 
 #[test]
 fn a_quote_settles_neither_a_reset_nor_a_clock_that_went_back() {
-    for (change, code) in [
-        (
-            (|clock| clock.reset_count += 1) as fn(&mut ClockInfo),
-            Code::TpmResetInSession,
-        ),
+    let changes: [(fn(&mut ClockInfo), Code); 2] = [
+        (|clock| clock.reset_count += 1, Code::TpmResetInSession),
         (|clock| clock.clock_ms -= 60_001, Code::TpmClock),
-    ] {
+    ];
+    for (change, code) in changes {
         let tpm = SoftTpm::new();
         let session = session(&tpm);
         let mut tpm = later(tpm);

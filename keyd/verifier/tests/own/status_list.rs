@@ -173,14 +173,14 @@ fn a_list_with_one_thing_wrong_is_refused() {
             token.sub = CLASS.uri(&"elsewhere.example".parse().unwrap());
         }),
         (Code::StatusListMalformed, |token| {
-            token.status_list.bits = 1
+            token.status_list.bits = 1;
         }),
         (Code::StatusListMalformed, |token| token.iat += 1),
         (Code::StatusListMalformed, |token| token.exp = token.iat),
         (Code::StatusListMalformed, |token| token.entries = 9),
         (Code::StatusListMalformed, |token| token.entries = 4),
         (Code::StatusListMalformed, |token| {
-            token.entries = limits::STATUS_ENTRIES + 1
+            token.entries = limits::STATUS_ENTRIES + 1;
         }),
         (Code::StatusListMalformed, |token| {
             token.status_list.lst = Bytes::from(b"not zlib".as_slice());

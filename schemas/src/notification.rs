@@ -90,14 +90,14 @@ pub enum About {
         key: Thumbprint,
     },
     /// A person; who, is in the record alone.
-    Person {},
+    Person,
     /// A visit.
     Session {
         /// Its number.
         session: SessionId,
     },
     /// A site, or all of them.
-    Site {},
+    Site,
 }
 
 /// A notification; signed by keyd's answer key.

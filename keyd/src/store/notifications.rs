@@ -43,9 +43,9 @@ pub(super) fn noted(draft: &Draft) -> Option<Noted> {
     let about = match draft.object {
         Object::Laptop(device) => About::Laptop { device },
         Object::Key(key) => About::Key { key },
-        Object::Person(_) => About::Person {},
+        Object::Person(_) => About::Person,
         Object::Session(session) => About::Session { session },
-        Object::Site => About::Site {},
+        Object::Site => About::Site,
     };
     Some(Noted {
         event,

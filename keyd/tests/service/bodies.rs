@@ -133,7 +133,7 @@ fn most(route: Route) -> usize {
     } else if route == Route::Activate {
         // The log in base64, and the request.
         EVENT_LOG_BYTES / 3 * 4 + 128 * 1024
-    } else if route.caller() == Who::Registrar {
+    } else if route.caller() == Who::Registrar || route == Route::Renew {
         EVIDENCE_BYTES + AROUND
     } else {
         MESSAGE_BYTES + AROUND

@@ -190,7 +190,7 @@ async fn back(
 #[tokio::test]
 pub(crate) async fn a_full_disk_is_a_fault_and_nothing_is_half_done() {
     // No file may grow beyond this; the signal that would come instead of an error is ignored.
-    let limit = "ulimit -f 4000; trap '' XFSZ; exec \"$@\"";
+    let limit = "ulimit -f 8000; trap '' XFSZ; exec \"$@\"";
     let options = KeydOptions {
         under: ["sh", "-c", limit, "sh"].map(str::to_owned).into(),
         ..KeydOptions::default()

@@ -51,7 +51,13 @@ fn only_recorded() -> Differences {
         .into()
 }
 
-/// What has changed in all tables since `before`.
+/// The sequencer grows the tree over the entries in its own time: whether it has by now says nothing
+/// about an answer.
+const TREE: [&str; 2] = ["tree_head", "tree_tile"];
+
+/// What has changed in all tables but the tree's since `before`.
 async fn changed(world: &World, before: &Dump) -> Differences {
-    before.until(&world.database.dump().await)
+    let mut differences = before.until(&world.database.dump().await);
+    differences.retain(|table, _| !TREE.contains(&table.as_str()));
+    differences
 }

@@ -77,11 +77,8 @@ pub(super) fn notifications() -> Cases<Notification> {
     let session = About::Session { session: session() };
     vec![
         ("lost", told(NotifiedEvent::Lost, laptop)),
-        ("stopped", told(NotifiedEvent::Stopped, About::Person {})),
-        (
-            "reinstated",
-            told(NotifiedEvent::Reinstated, About::Site {}),
-        ),
+        ("stopped", told(NotifiedEvent::Stopped, About::Person)),
+        ("reinstated", told(NotifiedEvent::Reinstated, About::Site)),
         ("spare-key-used", told(NotifiedEvent::SpareKeyUsed, key)),
         ("alert", told(NotifiedEvent::Alert, session)),
     ]

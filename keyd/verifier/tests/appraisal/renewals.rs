@@ -270,11 +270,9 @@ fn a_quote_settles_what_a_sleep_and_a_strange_pace_have_left_open() {
 
 #[test]
 fn a_quote_settles_neither_a_reset_nor_a_clock_that_went_back() {
-    let changes: [(fn(&mut ClockInfo), Code); 2] = [
-        (|clock| clock.reset_count += 1, Code::TpmResetInSession),
-        (|clock| clock.clock_ms -= 60_001, Code::TpmClock),
-    ];
-    for (change, code) in changes {
+    let reset: fn(&mut ClockInfo) = |clock| clock.reset_count += 1;
+    let back: fn(&mut ClockInfo) = |clock| clock.clock_ms -= 60_001;
+    for (change, code) in [(reset, Code::TpmResetInSession), (back, Code::TpmClock)] {
         let tpm = SoftTpm::new();
         let session = session(&tpm);
         let mut tpm = later(tpm);

@@ -259,7 +259,7 @@ fn one_thing_from_another_run_is_enough() {
             );
             let mut keys = c.world.service_keys();
             keys.certificates = vec![lease_key.into()];
-            for function in [Function::Order, Function::Answer] {
+            for function in Function::ALL.into_iter().filter(|other| *other != function) {
                 let certificate = c.world.service.issue_at(
                     &Profile::ServiceKey { function },
                     c.world.function(function),

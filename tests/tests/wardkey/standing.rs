@@ -27,7 +27,7 @@ fn fetch_until_suspended(desk: &mut Desk, folder: &Path, wanted: u64) -> Value {
         let said = done(&status(desk, &["fetch"], folder));
         // Two keys there are; the newest entry may come a moment after its key.
         let keys = list(&said, "keys");
-        if keys["suspended"] == wanted && keys["valid"] == 2 - wanted {
+        if keys["suspended"] == wanted && keys["valid"] == 2_u64.saturating_sub(wanted) {
             return said;
         }
         assert!(

@@ -1,6 +1,7 @@
 //! The one transaction of an activation.
 //!
-//! It takes the nonce, then the laptop's row, then the key's, each as it was judged; then it writes
+//! It takes the nonce, then what stands above (nation, site, person), then the laptop's row, then the
+//! key's, each as it was judged; then it writes
 //! the visit, the lease and the entry. If any of them has moved since, the answer is no, and the
 //! record says why.
 
@@ -96,6 +97,11 @@ impl Activate {
                 "spent a moment ago",
                 "a fresh challenge",
             )));
+        }
+        // Whatever stands above, before the rows below it: the order of all locks.
+        let above = tx.take_above(&self.session.site, key.key).await?;
+        if let Err(refusal) = standing::require_above(above, For::Starting) {
+            return Ok(Err(refusal));
         }
         // More time for a running visit is claimed as a new one is: the gate gives it none while
         // anything stands, and a stop that waits for the end of the call must not move that end.

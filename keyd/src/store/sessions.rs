@@ -67,7 +67,7 @@ pub struct Session {
     pub generation: Generation,
     /// The key.
     pub key: Thumbprint,
-    /// Whether the key is revoked, or a hold that acts at once stands on it.
+    /// Whether the key is revoked, or a hold that acts at once stands on it or its holder.
     pub key_stopped: bool,
     /// The room.
     pub room: RoomId,
@@ -225,14 +225,16 @@ impl Store {
             Row,
             concat!(
                 "select s.session_id, s.site, s.generation, s.key, \
-                 cast(case when k.revoked = 1 or k.holds > 0 then 1 else 0 end as bigint) \
+                 cast(case when k.revoked = 1 or k.holds > 0 or p.holds > 0 then 1 else 0 end \
+                 as bigint) \
                  as key_stopped, s.room_id, s.activation_sha256, s.hard_end, s.seq, \
                  s.renew_nonce_hash, s.answered_request, s.lease, s.reset_count, \
                  s.restart_count, s.anchor_clock, s.anchor_at, s.last_clock, s.finish, \
                  s.ended_at, ",
                 device_columns!(),
                 " from session s join device d on d.device_id = s.device_id \
-                 join staff_key k on k.key = s.key where s.session_id = $1"
+                 join staff_key k on k.key = s.key join person p on p.person_id = k.person_id \
+                 where s.session_id = $1"
             ),
             id.as_bytes().as_slice()
         )?;
@@ -459,7 +461,7 @@ impl Tx {
 
     /// What follows the end of visits, however they end: their laptops are cut from their rooms.
     /// Every statement that writes `ended_at` hands its rows over here.
-    async fn sessions_ended(
+    pub(super) async fn sessions_ended(
         &mut self,
         rows: Vec<EndedRow>,
         urgency: Urgency,
@@ -734,7 +736,7 @@ impl Tx {
 
 /// A visit that a statement has just ended.
 #[derive(sqlx::FromRow)]
-struct EndedRow {
+pub(super) struct EndedRow {
     session_id: Vec<u8>,
     device_id: Vec<u8>,
     site: String,

@@ -118,18 +118,17 @@ async fn a_stop_during_a_resume_stands() {
         ] {
             for _ in 0..ROUNDS {
                 fleet
-                    .stop(&people.leads[0], target, HoldClass::Other)
+                    .stop(&people.leads[0], target.clone(), HoldClass::Other)
                     .await
                     .unwrap();
                 let holds = world.standing(&target).await;
                 let resume = Act::Resume {
-                    target,
+                    target: target.clone(),
                     holds,
-                    request: None,
                     note: "".parse().unwrap(),
                 };
                 let resume = fleet.act(&people.leads[0], resume);
-                let stop = fleet.stop(&people.leads[1], target, HoldClass::Misuse);
+                let stop = fleet.stop(&people.leads[1], target.clone(), HoldClass::Misuse);
                 let (resumed, stopped) = join(resume, stop).await;
                 let Outcome::Stopped { hold, .. } = stopped.unwrap().outcome else {
                     panic!("not stopped");
@@ -142,9 +141,8 @@ async fn a_stop_during_a_resume_stands() {
                     "{code}"
                 );
                 let resume = Act::Resume {
-                    target,
+                    target: target.clone(),
                     holds: vec![hold],
-                    request: None,
                     note: "".parse().unwrap(),
                 };
                 fleet.act(&people.leads[0], resume).await.unwrap();

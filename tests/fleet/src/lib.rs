@@ -50,7 +50,7 @@ pub mod x509;
 pub use self::caller::{Caller, Said, code_of};
 pub use self::clock::now;
 #[cfg(feature = "service")]
-pub use self::fleet::{Fleet, SitePeople};
+pub use self::fleet::{Fleet, Nationals, SitePeople};
 pub use self::installation::{Authority, Installation, Site};
 #[cfg(feature = "service")]
 pub use self::keyd::{Database, Keyd, KeydOptions};

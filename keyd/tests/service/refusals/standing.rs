@@ -136,7 +136,7 @@ async fn what_was_lost_before_it_was_confirmed_is_enrolled_again_all_the_same() 
         let target = Target::Laptop {
             device: laptop.device,
         };
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
         lift(world, target).await;
         let confirmed = fleet.confirm_laptop(&laptop, lead).await;
         assert_eq!(refused(confirmed), Code::StateTransition);
@@ -169,7 +169,7 @@ async fn a_key_that_was_lost_before_it_was_confirmed_stays_out_of_use() {
         let enrolled = fleet.enrol_key(site, fleet.token(), Role::Staff, by, Some(lead));
         let person = enrolled.await.unwrap();
         let target = Target::Key { key: person.key() };
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
         lift(world, target).await;
         let confirmed = fleet.confirm_key(&person, &people.leads[1]).await;
         assert_eq!(refused(confirmed), Code::StateTransition);

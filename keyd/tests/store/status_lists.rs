@@ -144,7 +144,16 @@ async fn a_laptops_entry_moves_with_its_holds_and_its_state() {
         add_laptop(store, &laptop(1)).await;
         for step in 0..5 {
             match step {
-                0 => hold(store, 1, target.clone(), HoldClass::Other, Mode::AfterThisCall).await,
+                0 => {
+                    hold(
+                        store,
+                        1,
+                        target.clone(),
+                        HoldClass::Other,
+                        Mode::AfterThisCall,
+                    )
+                    .await
+                }
                 1 => hold(store, 2, target.clone(), HoldClass::Lost, Mode::Immediate).await,
                 2 => lift(store, 2, target.clone()).await,
                 3 => lift(store, 1, target.clone()).await,

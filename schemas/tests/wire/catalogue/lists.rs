@@ -204,6 +204,7 @@ fn deliveries() -> Vec<DeliveryRow> {
         Delivery::AfterThisCall { at: then },
         Delivery::RanOut { at: past },
         Delivery::Resumed { at: then },
+        Delivery::Shown { at: then },
         Delivery::Refused { at: then },
         Delivery::Waiting,
     ]

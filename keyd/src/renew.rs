@@ -320,6 +320,10 @@ impl Work for Renew {
     async fn run(&mut self, tx: &mut Tx) -> Result<Self::Out, StoreError> {
         let session = &self.session;
         let device = &session.device;
+        let above = tx.take_above(&session.site, session.key).await?;
+        if let Err(refusal) = standing::require_above(above, For::GoingOn) {
+            return Ok(Err(refusal));
+        }
         if !tx
             .claim_device_to_go_on(device.id, session.generation, self.tpm, self.now)
             .await?

@@ -44,6 +44,8 @@ mod links;
 mod log;
 #[path = "service/races.rs"]
 mod races;
+#[path = "service/reach.rs"]
+mod reach;
 #[path = "service/refusals/mod.rs"]
 mod refusals;
 #[path = "service/repeats.rs"]

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Nonce, Sha256};
-use crate::ids::{ApprovalId, DeviceId, HoldId, OrderSeq, ReaderId, SessionId};
+use crate::ids::{ApprovalId, DeviceId, HoldId, OrderSeq, PersonId, ReaderId, SessionId};
 use crate::jws::Message;
 use crate::key::{PublicKey, Thumbprint};
 use crate::limits;
@@ -17,8 +17,10 @@ use crate::order::{HoldClass, Mode, SignedAct};
 use crate::phrase::Phrase;
 use crate::time::{Seconds, Timestamp};
 
-/// What an act is about.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+/// What is stopped, resumed or revoked; each holds the ones before it.
+///
+/// A visit is ended ([`Act::EndSession`]), never held.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Target {
     /// A laptop.
@@ -31,6 +33,18 @@ pub enum Target {
         /// Its 9c key.
         key: Thumbprint,
     },
+    /// A person, with all their security keys at every site.
+    Person {
+        /// Their number.
+        person: PersonId,
+    },
+    /// Every laptop of a site.
+    Site {
+        /// The site.
+        site: SiteCode,
+    },
+    /// Every laptop of every site.
+    Nation,
 }
 
 /// One human act. What it says is exactly what is done.
@@ -70,8 +84,13 @@ pub enum Act {
         target: Target,
         /// The holds to lift.
         holds: Vec<HoldId>,
-        /// The request that this answers, where a second person must agree.
-        request: Option<ApprovalId>,
+        /// In the person's own words.
+        note: Note,
+    },
+    /// Take back a stop for an everyday reason: by whoever placed it, soon after.
+    Undo {
+        /// The hold that the stop added.
+        hold: HoldId,
         /// In the person's own words.
         note: Note,
     },
@@ -88,6 +107,20 @@ pub enum Act {
         session: SessionId,
         /// In the person's own words.
         note: Note,
+    },
+    /// Show staff a line on a laptop.
+    Message {
+        /// The laptop.
+        device: DeviceId,
+        /// What they read; no names of patients.
+        text: Note,
+    },
+    /// Agree, as the second person, to exactly what another person has signed.
+    Agree {
+        /// The request that waits.
+        request: ApprovalId,
+        /// SHA-256 of the envelope of the first person's act.
+        act: Sha256,
     },
     /// Let a key in this program's memory read on the person's behalf for a while.
     OpenReader {
@@ -107,7 +140,10 @@ impl Act {
             Self::Stop { .. } => "stop",
             Self::Resume { .. } => "resume",
             Self::Revoke { .. } => "revoke",
+            Self::Undo { .. } => "undo",
             Self::EndSession { .. } => "end-session",
+            Self::Message { .. } => "message",
+            Self::Agree { .. } => "agree",
             Self::OpenReader { .. } => "open-reader",
         }
     }
@@ -163,15 +199,22 @@ pub enum Outcome {
         /// The orders that carry it to laptops.
         orders: Vec<OrderSent>,
     },
-    /// Waits for a second person with another role.
+    /// Waits for a second person.
     WaitsForSecondPerson {
         /// The request to be named by them.
         request: ApprovalId,
+        /// SHA-256 of the envelope of the act that waits: what they agree to.
+        act: Sha256,
         /// How long it waits.
         expires_in: Seconds,
     },
     /// The visit was ended.
     SessionEnded {
+        /// The orders that carry it to laptops.
+        orders: Vec<OrderSent>,
+    },
+    /// The line is on its way to the laptop.
+    MessageSent {
         /// The orders that carry it to laptops.
         orders: Vec<OrderSent>,
     },

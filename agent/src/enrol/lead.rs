@@ -207,11 +207,13 @@ fn verify(certificate: &[u8], trusted: &Trusted) -> Result<VerifiedPerson, Failu
 fn require_lead(role: Role) -> Result<(), Failure> {
     match role {
         Role::Lead => Ok(()),
-        Role::Staff | Role::SecurityOfficer | Role::Auditor => Err(Failure::refused(Refusal::new(
-            Code::KeyRole,
-            format!("role {role}"),
-            Role::Lead,
-        ))),
+        Role::Staff | Role::SecurityOfficer | Role::NationalAdministrator | Role::Auditor => {
+            Err(Failure::refused(Refusal::new(
+                Code::KeyRole,
+                format!("role {role}"),
+                Role::Lead,
+            )))
+        }
     }
 }
 

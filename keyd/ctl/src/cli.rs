@@ -10,9 +10,9 @@ use wardkey_told::LEGEND;
 pub use self::options::Options;
 pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
-    CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Log,
-    LogCommand, LogSource, MirrorLog, Orders, PolicyCommand, ProveLog, Reason, Resume, Revoke,
-    Stop, VerifyLog,
+    Agree, CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Log,
+    LogCommand, LogSource, Message, MirrorLog, Orders, PolicyCommand, ProveLog, Reason, Resume,
+    Revoke, Stop, Undo, VerifyLog, What, Who,
 };
 
 const ABOUT: &str = "See the laptops and security keys of your site, stop them, and let them work \
@@ -33,6 +33,8 @@ Examples:
   wardkey devices                          what the site has, and how it stands
   wardkey stop HMP-X-03 --lost --watch     stop a lost laptop and see it stop
   wardkey stop 33162554 --stolen           stop a stolen security key
+  wardkey stop --site hmp-xyz --incident --after-this-call --dry-run
+                                           what blocking all new starts would do
   wardkey resume HMP-X-03                  let it work again
   wardkey confirm laptop HMP-X-03 --phrase \"river candle north garden\"";
 
@@ -75,14 +77,24 @@ pub enum Command {
     /// Show how long things last at the site, and who must agree
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Stop a laptop or a security key
+    /// Stop a laptop, a security key, a person, a site or the nation
     Stop(Stop),
-    /// Let a laptop or a security key work again
+    /// Let it work again
     Resume(Resume),
-    /// Take a laptop or a security key out of use, for good
+    /// Take a stop back that you placed a moment ago
+    Undo(Undo),
+    /// Take a laptop, a security key or a person's keys out of use, for good
     Revoke(Revoke),
     /// End one visit
     End(End),
+    /// Show staff a line on a laptop
+    Message(Message),
+    /// List what waits for a second person
+    Requests,
+    /// Agree, as the second person, to what somebody has asked for
+    Agree(Agree),
+    /// List what somebody should look at
+    Alerts,
     /// Confirm what was enrolled on another screen
     #[command(subcommand)]
     Confirm(Confirm),

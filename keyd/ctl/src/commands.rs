@@ -1,5 +1,6 @@
 //! What each command does: one module a family.
 
+mod agreeing;
 mod confirming;
 mod doctor;
 mod enrol;
@@ -9,6 +10,7 @@ mod resuming;
 mod showing;
 mod status;
 mod stopping;
+mod telling;
 mod watching;
 
 use wardkey_schemas::action::ActionAnswer;
@@ -47,6 +49,11 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Policy(PolicyCommand::Show) => lists::policy(desk).await,
         Command::Stop(stop) => stopping::stop(desk, stop).await,
         Command::Resume(resume) => resuming::resume(desk, resume).await,
+        Command::Undo(undo) => resuming::undo(desk, undo).await,
+        Command::Message(message) => telling::message(desk, message).await,
+        Command::Requests => agreeing::requests(desk).await,
+        Command::Agree(agree) => agreeing::agree(desk, &agree).await,
+        Command::Alerts => lists::alerts(desk).await,
         Command::Revoke(revoke) => stopping::revoke(desk, revoke).await,
         Command::End(end) => stopping::end(desk, end).await,
         Command::Confirm(Confirm::Laptop(laptop)) => confirming::laptop(desk, laptop).await,
@@ -106,6 +113,9 @@ async fn finish(
         }
     };
     add("target", about.json.clone());
+    if let Some(next) = outcome::next_person(answer) {
+        desk.output.talk(&next);
+    }
     if !watch {
         desk.output.data(&text, &json)?;
         return Ok(outcome::exit(&answer.outcome));

@@ -9,6 +9,8 @@ use wardkey_schemas::time::Timestamp;
 
 use crate::clock;
 use crate::link::hub::Hub;
+use crate::log::recovery::Recovery;
+use crate::log::witnesses::Witness;
 use crate::platform::RoomProvider;
 use crate::policies::Policies;
 use crate::policy::Policy;
@@ -31,6 +33,10 @@ pub struct App {
     pub platform: Option<Arc<dyn RoomProvider>>,
     /// The laptops linked to this node.
     pub hub: Hub,
+    /// Who looks at the record.
+    pub witnesses: Vec<Witness>,
+    /// Whether it waits for one of them.
+    pub recovery: Recovery,
     /// The status lists that this node hands out.
     pub lists: Shelf,
     trust: RwLock<Arc<Trust>>,
@@ -45,6 +51,7 @@ impl App {
         policy: Policy,
         signers: Arc<Signers>,
         platform: Option<Arc<dyn RoomProvider>>,
+        witnesses: Vec<Witness>,
         trust: Trust,
         sources: Sources,
         sent: mpsc::UnboundedSender<(DeviceId, OrderSeq)>,
@@ -57,6 +64,8 @@ impl App {
             signers,
             platform,
             hub: Hub::default(),
+            recovery: Recovery::new(!witnesses.is_empty()),
+            witnesses,
             lists: Shelf::default(),
             trust,
             sources,

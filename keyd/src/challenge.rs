@@ -51,6 +51,7 @@ impl App {
         // More time for a running visit is asked for as a new one is: a stop that waits for the end
         // of the call lets it finish, not grow.
         self.require_standing(device, For::Starting).await?;
+        self.require_recovered()?;
         let trust = self.trust();
         let person = trust.verify_person(request.staff_certificate.as_slice(), now)?;
         person.verify_site(&device.site)?;

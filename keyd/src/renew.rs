@@ -91,6 +91,7 @@ impl App {
             return Err(self.why_the_key_is_stopped(session).await?.into());
         }
         require_running(session, now)?;
+        self.require_recovered()?;
         if session.answered_request == Some(request) {
             return Jws::parse(session.lease.clone()).map_err(Failure::fault);
         }

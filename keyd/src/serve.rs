@@ -17,7 +17,7 @@ use wardkey_schemas::time::Seconds;
 use crate::app::{self, App};
 use crate::config::Config;
 use crate::link::{catch_up, listen};
-use crate::log::sequencer;
+use crate::log::{sequencer, witnesses};
 use crate::platform::RoomProvider;
 use crate::platform::http::HttpPlatform;
 use crate::status_lists::publisher::{self, Publisher};
@@ -94,6 +94,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         config.policy,
         signers,
         platform,
+        config.witnesses()?,
         trust,
         sources,
         sent,
@@ -117,6 +118,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         tokio::spawn(listen::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(cutting::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(sequencer::run(Arc::clone(&app), stopped.clone())),
+        tokio::spawn(witnesses::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(keep_house(
             Arc::clone(&app),
             Arc::clone(&identity),

@@ -5,7 +5,7 @@ mod keys;
 mod laptops;
 mod people;
 mod readers;
-mod standing;
+pub(crate) mod standing;
 mod table;
 mod visits;
 

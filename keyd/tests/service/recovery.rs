@@ -79,10 +79,8 @@ impl Witness {
 impl World {
     /// Why the service is held; nothing if it is not.
     async fn held(&self) -> Option<String> {
-        let ready = self
-            .keyd
-            .ops()
-            .send(Method::GET, "/readyz", None, Vec::new());
+        let ops = self.keyd.ops();
+        let ready = ops.send(Method::GET, "/readyz", None, Vec::new());
         let ready: serde_json::Value = ready.await.unwrap().answer().unwrap();
         ready["held"].as_str().map(str::to_owned)
     }

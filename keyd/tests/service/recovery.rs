@@ -163,7 +163,7 @@ fn copy_database(from: &Path, to: &Path) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 pub(crate) async fn a_restored_database_holds_until_what_it_forgot_is_put_back() {
     let mut world = World::on(Where::Sqlite, KeydOptions::default()).await;
     let folder = tempfile::tempdir().unwrap();
@@ -275,7 +275,7 @@ pub(crate) async fn a_restored_database_holds_until_what_it_forgot_is_put_back()
     world.check().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_that_is_older_than_the_witness_puts_nothing_back() {
     let mut world = World::on(Where::Sqlite, KeydOptions::default()).await;
     let folder = tempfile::tempdir().unwrap();
@@ -295,7 +295,7 @@ async fn a_mirror_that_is_older_than_the_witness_puts_nothing_back() {
     world.keyd.serve();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn while_no_witness_answers_at_the_start_only_stops_work_and_a_running_visit_is_told_not_now()
 {
     let mut world = World::on(Where::Sqlite, KeydOptions::default()).await;

@@ -25,6 +25,7 @@ use crate::signers::Signers;
 use crate::states::Step;
 use crate::store::audit::{Actor, Draft, Object};
 use crate::store::replay::{Lost, is_for_good};
+use crate::store::tree::Place;
 use crate::store::{DatabaseUrl, Lane, Store, StoreError, Tx, Work};
 
 /// Why nothing was recovered.
@@ -116,6 +117,7 @@ pub async fn recover(
         ..Report::default()
     };
     if !lost.is_empty() && !look_only {
+        let key = Arc::clone(signers.log());
         let work = PutBack {
             signers,
             common,
@@ -125,6 +127,16 @@ pub async fn recover(
             now,
         };
         report = store.write(Lane::Kill, work).await?.0;
+        // The service starts held and signs nothing while it is: what was put back is signed here,
+        // over the entries that were signed before and those that follow them.
+        loop {
+            let extent = store.extent().await?;
+            if extent.placed >= extent.entries {
+                break;
+            }
+            let key = Arc::clone(&key);
+            store.write(Lane::Ordinary, Place { key }).await?;
+        }
     }
     store.close().await;
     Ok(report)

@@ -44,14 +44,25 @@ pub struct App {
     sent: mpsc::UnboundedSender<(DeviceId, OrderSeq)>,
 }
 
+/// Services of others that keyd speaks to.
+#[derive(Debug)]
+pub struct Others {
+    /// The video platform.
+    pub platform: Option<Arc<dyn RoomProvider>>,
+    /// The witnesses of the record.
+    pub witnesses: Vec<Witness>,
+}
+
 impl App {
     /// Puts the parts together. Orders that leave on links are noted on `sent`.
     pub fn new(
         store: Store,
         policy: Policy,
         signers: Arc<Signers>,
-        platform: Option<Arc<dyn RoomProvider>>,
-        witnesses: Vec<Witness>,
+        Others {
+            platform,
+            witnesses,
+        }: Others,
         trust: Trust,
         sources: Sources,
         sent: mpsc::UnboundedSender<(DeviceId, OrderSeq)>,

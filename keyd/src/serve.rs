@@ -14,7 +14,7 @@ use wardkey_edge::serve::{ListenError, Listener, Transport};
 use wardkey_edge::tls::{self, Identity, TlsError};
 use wardkey_schemas::time::Seconds;
 
-use crate::app::{self, App};
+use crate::app::{self, App, Others};
 use crate::config::Config;
 use crate::link::{catch_up, listen};
 use crate::log::{sequencer, witnesses};
@@ -93,8 +93,10 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         store.clone(),
         config.policy,
         signers,
-        platform,
-        config.witnesses()?,
+        Others {
+            platform,
+            witnesses: config.witnesses()?,
+        },
         trust,
         sources,
         sent,

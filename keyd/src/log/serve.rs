@@ -44,13 +44,13 @@ impl App {
         let wanted = "a witness in the settings";
         let none = || Refusal::new(Code::NotFound, "nothing a witness has signed", wanted);
         let newest = words.iter().max_by_key(|word| word.size).ok_or_else(none)?;
-        let mut note = Note::parse(&newest.checkpoint).map_err(Failure::fault)?;
+        let mut signed = Note::parse(&newest.checkpoint).map_err(Failure::fault)?;
         for word in words.iter().filter(|word| word.size == newest.size) {
             // All are of one log and one size, so that they are about one text.
             let other = Note::parse(&word.checkpoint).map_err(Failure::fault)?;
-            note.join(&other);
+            signed.join(&other);
         }
-        Ok(note.to_string())
+        Ok(signed.to_string())
     }
 
     /// A tile or a bundle of entries.

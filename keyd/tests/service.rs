@@ -44,6 +44,8 @@ mod links;
 mod log;
 #[path = "service/races.rs"]
 mod races;
+#[path = "service/recovery.rs"]
+mod recovery;
 #[path = "service/refusals/mod.rs"]
 mod refusals;
 #[path = "service/repeats.rs"]

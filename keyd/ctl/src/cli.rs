@@ -12,7 +12,7 @@ pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
     CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Log,
     LogCommand, LogSource, MirrorLog, Orders, PolicyCommand, ProveLog, Reason, Resume, Revoke,
-    Stop, VerifyLog,
+    ServeWitness, Stop, VerifyLog, WitnessCommand,
 };
 
 const ABOUT: &str = "See the laptops and security keys of your site, stop them, and let them work \
@@ -98,6 +98,9 @@ pub enum Command {
     Login,
     /// Forget the permission to read
     Logout,
+    /// Be a witness of the record of an installation
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Look for what is wrong: settings, network, trust, reader, security key
     Doctor,
 }

@@ -10,6 +10,7 @@ mod showing;
 mod status;
 mod stopping;
 mod watching;
+mod witnessing;
 
 use wardkey_schemas::action::ActionAnswer;
 use wardkey_schemas::names::Note;
@@ -32,6 +33,9 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
     let new_serial = cli.options.serial.take_if(|_| enrols);
     if matches!(cli.command, Command::Doctor) {
         return doctor::run(&cli.options, environment).await;
+    }
+    if let Command::Witness(command) = cli.command {
+        return witnessing::run(&cli.options, command).await;
     }
     let desk = &mut Desk::open(&cli.options, environment)?;
     match cli.command {
@@ -57,7 +61,7 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Login => showing::login(desk).await,
         Command::Logout => showing::logout(desk),
         // Answered above, where no settings are needed.
-        Command::Doctor => Ok(Exit::Done),
+        Command::Doctor | Command::Witness(_) => Ok(Exit::Done),
     }
 }
 

@@ -86,6 +86,17 @@ impl Permitted {
     }
 }
 
+/// Whether an act lets something in: such acts wait while the record is in doubt. To stop, to end and
+/// to look never waits.
+const fn lets_in(act: &Act) -> bool {
+    match act {
+        Act::ConfirmLaptop { .. } | Act::ConfirmKey { .. } | Act::Resume { .. } => true,
+        Act::Stop { .. } | Act::Revoke { .. } | Act::EndSession { .. } | Act::OpenReader { .. } => {
+            false
+        }
+    }
+}
+
 /// A no that takes back everything the work has written.
 pub(crate) fn refuse<T>(refusal: Refusal) -> Result<T, StoreError> {
     Err(StoreError::Refused(Box::new(refusal)))
@@ -166,6 +177,9 @@ impl App {
         let may = authority::may_act(role, &act);
         if may == May::No {
             return Err(authority::not_permitted(role, act.as_str()).into());
+        }
+        if lets_in(&act) {
+            self.require_recovered()?;
         }
         match act {
             Act::ConfirmLaptop {

@@ -1,5 +1,6 @@
 //! What each command takes.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -9,7 +10,7 @@ use wardkey_schemas::names::{AssetTag, DisplayName, Note, TokenSerial};
 use wardkey_schemas::order::{HoldClass, Mode};
 use wardkey_schemas::phrase::Phrase;
 use wardkey_schemas::role::Role;
-use wardkey_tlog::key::VerifierKey;
+use wardkey_tlog::key::{KeyName, VerifierKey};
 
 use crate::target::Typed;
 
@@ -145,6 +146,54 @@ pub struct ExportLog {
     /// A table (CSV, RFC 4180) instead of JSON
     #[arg(long)]
     pub csv: bool,
+}
+
+/// Being a witness of the record of an installation.
+///
+/// A witness signs each checkpoint that continues those it signed before, and no other. Let somebody
+/// else run it than those who run the key service.
+#[derive(Debug, Subcommand)]
+pub enum WitnessCommand {
+    /// Make a witness, and print the key by which others know it
+    Init {
+        /// The folder of the witness
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+        /// Its name, for example witness.example.org
+        #[arg(long, value_name = "NAME")]
+        name: KeyName,
+    },
+    /// Print the key of a witness, and what it has seen of a log
+    Show {
+        /// The folder of the witness
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+        /// The log
+        #[arg(long, value_name = "NAME+NUMBER+KEY")]
+        log: Option<VerifierKey>,
+    },
+    /// Listen, and sign what continues
+    Serve(ServeWitness),
+}
+
+/// A witness at work. Prints `ready address=…` once it listens.
+#[derive(Args, Debug)]
+pub struct ServeWitness {
+    /// The folder of the witness
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Where it listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8446")]
+    pub listen: SocketAddr,
+    /// The key of a log to look after; may be given several times
+    #[arg(long = "log", value_name = "NAME+NUMBER+KEY", required = true)]
+    pub logs: Vec<VerifierKey>,
+    /// The certificate chain of the listener (PEM); without one, plain HTTP on a loopback address
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its key (PKCS#8, DER)
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// A stop.

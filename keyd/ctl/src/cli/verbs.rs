@@ -169,7 +169,7 @@ pub enum WitnessCommand {
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
         /// The log
-        #[arg(long, value_name = "NAME+NUMBER+KEY")]
+        #[arg(long = "log-key", value_name = "NAME+NUMBER+KEY")]
         log: Option<VerifierKey>,
     },
     /// Listen, and sign what continues
@@ -186,7 +186,7 @@ pub struct ServeWitness {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8446")]
     pub listen: SocketAddr,
     /// The key of a log to look after; may be given several times
-    #[arg(long = "log", value_name = "NAME+NUMBER+KEY", required = true)]
+    #[arg(long = "log-key", value_name = "NAME+NUMBER+KEY", required = true)]
     pub logs: Vec<VerifierKey>,
     /// The certificate chain of the listener (PEM); without one, plain HTTP on a loopback address
     #[arg(long, value_name = "FILE", requires = "tls_key")]

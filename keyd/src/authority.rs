@@ -4,6 +4,7 @@
 //! |---|---|---|---|---|
 //! | confirm a laptop or key | – | yes | yes | – |
 //! | report lost or stolen (stop) | yes | yes | yes | – |
+//! | report a laptop, a key or both lost | yes | yes | yes | – |
 //! | stop for another reason | – | yes | yes | – |
 //! | resume | – | see below | see below | – |
 //! | revoke | – | – | yes | – |
@@ -45,6 +46,11 @@ pub const fn may_act(role: Role, act: &Act) -> May {
             // A stop that nobody can lift is a revocation, and has a name of its own.
             (_, HoldClass::Revoked) | (Role::Auditor | Role::Staff, _) => May::No,
             (Role::Lead | Role::SecurityOfficer, _) => May::Yes,
+        },
+        // Speed beats hierarchy here too.
+        Act::ReportLost { .. } => match role {
+            Role::Staff | Role::Lead | Role::SecurityOfficer => May::Yes,
+            Role::Auditor => May::No,
         },
         Act::Revoke { .. } => match role {
             Role::SecurityOfficer => May::Yes,

@@ -42,6 +42,8 @@ mod link;
 mod links;
 #[path = "service/log.rs"]
 mod log;
+#[path = "service/losses.rs"]
+mod losses;
 #[path = "service/races.rs"]
 mod races;
 #[path = "service/recovery.rs"]

@@ -24,6 +24,8 @@ mod enrolment;
 mod lanes;
 #[path = "store/notifications.rs"]
 mod notifications;
+#[path = "store/policies.rs"]
+mod policies;
 #[path = "store/record.rs"]
 mod record;
 #[path = "store/status_lists.rs"]

@@ -11,8 +11,8 @@ pub use self::options::Options;
 pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
     CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Log,
-    LogCommand, LogSource, MirrorLog, Orders, PolicyCommand, ProveLog, Reason, Resume, Revoke,
-    ServeWitness, Stop, VerifyLog, WitnessCommand,
+    LogCommand, LogSource, Lost, MirrorLog, Orders, PolicyCommand, ProveLog, Reason, Resume,
+    Revoke, ServeWitness, Stop, VerifyLog, WitnessCommand,
 };
 
 const ABOUT: &str = "See the laptops and security keys of your site, stop them, and let them work \
@@ -32,7 +32,7 @@ const EXAMPLES: &str = "\
 Examples:
   wardkey devices                          what the site has, and how it stands
   wardkey stop HMP-X-03 --lost --watch     stop a lost laptop and see it stop
-  wardkey stop 33162554 --stolen           stop a stolen security key
+  wardkey lost HMP-X-03 --key 33162554     report a laptop and a security key lost, as one
   wardkey resume HMP-X-03                  let it work again
   wardkey confirm laptop HMP-X-03 --phrase \"river candle north garden\"";
 
@@ -77,6 +77,8 @@ pub enum Command {
     Policy(PolicyCommand),
     /// Stop a laptop or a security key
     Stop(Stop),
+    /// Report a laptop, a security key or both lost, and see what to do next
+    Lost(Lost),
     /// Let a laptop or a security key work again
     Resume(Resume),
     /// Take a laptop or a security key out of use, for good

@@ -5,6 +5,7 @@ mod doctor;
 mod enrol;
 mod lists;
 mod log;
+mod lost;
 mod resuming;
 mod showing;
 mod status;
@@ -50,6 +51,7 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Log(log) => lists::log(desk, &log).await,
         Command::Policy(PolicyCommand::Show) => lists::policy(desk).await,
         Command::Stop(stop) => stopping::stop(desk, stop).await,
+        Command::Lost(report) => lost::lost(desk, report).await,
         Command::Resume(resume) => resuming::resume(desk, resume).await,
         Command::Revoke(revoke) => stopping::revoke(desk, revoke).await,
         Command::End(end) => stopping::end(desk, end).await,

@@ -5,11 +5,12 @@
 //!
 //! # Where to start
 //!
-//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`resume`],
-//! [`end`] or [`reader`].
+//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`lost`],
+//! [`resume`], [`end`] or [`reader`].
 
 pub mod confirm;
 pub mod end;
+pub mod lost;
 pub mod reader;
 pub mod resume;
 pub mod stop;
@@ -91,9 +92,11 @@ impl Permitted {
 const fn lets_in(act: &Act) -> bool {
     match act {
         Act::ConfirmLaptop { .. } | Act::ConfirmKey { .. } | Act::Resume { .. } => true,
-        Act::Stop { .. } | Act::Revoke { .. } | Act::EndSession { .. } | Act::OpenReader { .. } => {
-            false
-        }
+        Act::Stop { .. }
+        | Act::ReportLost { .. }
+        | Act::Revoke { .. }
+        | Act::EndSession { .. }
+        | Act::OpenReader { .. } => false,
     }
 }
 
@@ -194,6 +197,22 @@ impl App {
                 mode,
                 note,
             } => self.stop(permitted, target, class, mode, note).await,
+            Act::ReportLost {
+                laptop,
+                key,
+                stolen,
+                pin_may_be_known,
+                note,
+            } => {
+                let report = lost::Report {
+                    laptop,
+                    key,
+                    stolen,
+                    pin_may_be_known,
+                    note,
+                };
+                self.report_lost(permitted, report).await
+            }
             Act::Resume {
                 target,
                 holds,
@@ -244,7 +263,8 @@ fn object_of(act: &Act) -> Object {
             }
         }
         Act::EndSession { session, .. } => Object::Session(*session),
-        Act::OpenReader { .. } => Object::Site,
+        // What was named may be nothing of this site.
+        Act::OpenReader { .. } | Act::ReportLost { .. } => Object::Site,
     }
 }
 

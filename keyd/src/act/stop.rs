@@ -72,10 +72,11 @@ impl App {
     }
 }
 
-struct Stop {
-    app: Arc<App>,
-    permitted: Permitted,
-    new: NewHold,
+/// One hold on one thing, with all that follows from it.
+pub(super) struct Stop {
+    pub(super) app: Arc<App>,
+    pub(super) permitted: Permitted,
+    pub(super) new: NewHold,
 }
 
 impl Work for Stop {
@@ -83,18 +84,22 @@ impl Work for Stop {
 
     async fn run(&mut self, tx: &mut Tx) -> Result<Outcome, StoreError> {
         self.permitted.take_nonce(tx).await?;
-        let orders = match self.new.target {
-            Target::Laptop { device } => self.stop_laptop(tx, device).await?,
-            Target::Key { key } => self.stop_key(tx, key).await?,
-        };
         Ok(Outcome::Stopped {
             hold: self.new.hold.id,
-            orders,
+            orders: self.place(tx).await?,
         })
     }
 }
 
 impl Stop {
+    /// Hold, orders, end of visits and entry; the nonce is taken.
+    pub(super) async fn place(&self, tx: &mut Tx) -> Result<Vec<OrderSent>, StoreError> {
+        match self.new.target {
+            Target::Laptop { device } => self.stop_laptop(tx, device).await,
+            Target::Key { key } => self.stop_key(tx, key).await,
+        }
+    }
+
     const fn event(&self, stopped: &'static str, revoked: &'static str) -> &'static str {
         match self.new.hold.class {
             HoldClass::Revoked => revoked,

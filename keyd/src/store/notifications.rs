@@ -1,7 +1,7 @@
 //! Notifications that wait to be sent: written with the entry of the record that they tell of, spread
 //! over those who want them, and kept until each was delivered or given up.
 //!
-//! Which entries somebody is told of is said in [`noted`] and nowhere else.
+//! Which entries somebody is told of is said in `noted` and nowhere else.
 
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::names::SiteCode;

@@ -68,6 +68,13 @@ impl Things {
                 session: self.session,
                 note: note(),
             },
+            Act::ReportLost {
+                laptop: Some(self.laptop.asset.clone()),
+                key: Some(self.person.token.serial),
+                stolen: false,
+                pin_may_be_known: false,
+                note: note(),
+            },
         ];
         for target in self.targets() {
             acts.extend(HoldClass::ALL.map(|class| Act::Stop {
@@ -106,6 +113,9 @@ const fn may(role: Role, act: &Act) -> bool {
             }
             HoldClass::Revoked => false,
         },
+        Act::ReportLost { .. } => {
+            matches!(role, Role::Staff | Role::Lead | Role::SecurityOfficer)
+        }
         Act::Revoke { .. } => matches!(role, Role::SecurityOfficer),
         // Staff end their own visits; these are somebody else's.
         Act::EndSession { .. } => matches!(role, Role::Lead | Role::SecurityOfficer),
@@ -119,6 +129,7 @@ const fn elsewhere(act: &Act) -> Option<Code> {
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
         | Act::Stop { .. }
+        | Act::ReportLost { .. }
         | Act::Resume { .. }
         | Act::Revoke { .. }
         | Act::EndSession { .. } => Some(Code::NotFound),

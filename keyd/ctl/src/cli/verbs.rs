@@ -275,6 +275,37 @@ impl Reason {
     }
 }
 
+/// Reporting a loss.
+///
+/// Name the laptop by the tag on its lid, the security key by the number printed on it, or both if
+/// both are gone: that is one report. Everybody but auditors may report, and needs to look nothing
+/// up. It takes effect at once; a running visit ends. What was lost comes back only when two people
+/// of different roles agree.
+///
+/// This is about USB security keys. If a cell or gate key is missing, do what your site says for
+/// those; it is not reported here.
+#[derive(Args, Debug)]
+pub struct Lost {
+    /// The tag on the laptop's lid
+    #[arg(value_name = "TAG", value_parser = tag, required_unless_present = "key")]
+    pub laptop: Option<AssetTag>,
+    /// The serial number printed on the security key
+    #[arg(long, value_name = "SERIAL")]
+    pub key: Option<TokenSerial>,
+    /// It was stolen
+    #[arg(long)]
+    pub stolen: bool,
+    /// Somebody may know the PIN of the security key
+    #[arg(long, requires = "key")]
+    pub pin_known: bool,
+    /// In your own words, for the record; no names of patients
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Note>,
+    /// Show the laptops stop: sent, received, stopped
+    #[arg(long)]
+    pub watch: bool,
+}
+
 /// Letting something work again.
 ///
 /// Without --hold every stop that stands is lifted. What was lost or stolen is enrolled again before

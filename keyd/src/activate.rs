@@ -87,6 +87,7 @@ impl App {
         };
         self.require_standing(&context.device, For::Starting)
             .await?;
+        self.require_recovered()?;
         self.require_key_standing(&context.key).await?;
         let running = match challenge.purpose {
             Purpose::Activate | Purpose::Move => None,

@@ -9,6 +9,8 @@ use wardkey_schemas::time::Timestamp;
 
 use crate::clock;
 use crate::link::hub::Hub;
+use crate::log::recovery::Recovery;
+use crate::log::witnesses::Witness;
 use crate::platform::RoomProvider;
 use crate::policies::Policies;
 use crate::policy::Policy;
@@ -31,11 +33,24 @@ pub struct App {
     pub platform: Option<Arc<dyn RoomProvider>>,
     /// The laptops linked to this node.
     pub hub: Hub,
+    /// Who looks at the record.
+    pub witnesses: Vec<Witness>,
+    /// Whether it waits for one of them.
+    pub recovery: Recovery,
     /// The status lists that this node hands out.
     pub lists: Shelf,
     trust: RwLock<Arc<Trust>>,
     sources: Sources,
     sent: mpsc::UnboundedSender<(DeviceId, OrderSeq)>,
+}
+
+/// Services of others that keyd speaks to.
+#[derive(Debug)]
+pub struct Others {
+    /// The video platform.
+    pub platform: Option<Arc<dyn RoomProvider>>,
+    /// The witnesses of the record.
+    pub witnesses: Vec<Witness>,
 }
 
 impl App {
@@ -44,7 +59,10 @@ impl App {
         store: Store,
         policy: Policy,
         signers: Arc<Signers>,
-        platform: Option<Arc<dyn RoomProvider>>,
+        Others {
+            platform,
+            witnesses,
+        }: Others,
         trust: Trust,
         sources: Sources,
         sent: mpsc::UnboundedSender<(DeviceId, OrderSeq)>,
@@ -57,6 +75,8 @@ impl App {
             signers,
             platform,
             hub: Hub::default(),
+            recovery: Recovery::new(!witnesses.is_empty()),
+            witnesses,
             lists: Shelf::default(),
             trust,
             sources,

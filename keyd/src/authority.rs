@@ -28,7 +28,7 @@ pub enum May {
 pub enum Deed {
     /// Confirm a laptop or key on another screen.
     Confirm,
-    /// Stop a laptop or key that is lost or stolen.
+    /// Stop a laptop or key that is lost or stolen, or both as one report.
     ReportLost,
     /// Stop a laptop, a key or a person for another reason.
     Stop,
@@ -89,6 +89,7 @@ impl Deed {
                 Target::Laptop { .. } | Target::Key { .. } | Target::Person { .. } => Self::Revoke,
                 Target::Site { .. } | Target::Nation => Self::Nonsense,
             },
+            Act::ReportLost { .. } => Self::ReportLost,
             Act::Resume { .. } => Self::Lift,
             Act::Undo { .. } => Self::Undo,
             Act::EndSession { .. } => Self::EndVisit,

@@ -54,6 +54,7 @@ impl App {
         // of the call lets it finish, not grow.
         self.require_standing(device, For::Starting).await?;
         standing::require_certified(device, now)?;
+        self.require_recovered()?;
         let trust = self.trust();
         let person = trust.verify_person(request.staff_certificate.as_slice(), now)?;
         person.verify_site(&device.site)?;

@@ -37,6 +37,11 @@ pub enum Command {
     Migrate(Settings),
     /// Take up a trust bundle from the root ceremony. A running service notices within seconds.
     Trust(TrustCommand),
+    /// Put back what a restored database has forgotten, from a mirror of the record.
+    ///
+    /// Stop the service first. What was stopped is stopped again; what was let in is named and left to
+    /// people. Run it with --look-only first to see what was lost.
+    Recover(Recover),
     /// Look for what is wrong or soon will be: settings, keys, database, trust, record.
     Doctor(Doctor),
     /// What other services were to be told and were not.
@@ -80,6 +85,23 @@ pub struct TrustCommand {
     /// The bundle, as the root ceremony wrote it (`bundle.json`).
     #[arg(value_name = "FILE")]
     pub bundle: PathBuf,
+}
+
+/// A recovery.
+#[derive(Args, Debug)]
+pub struct Recover {
+    /// Where the settings are.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The mirror: a folder, or the address of one that is served.
+    #[arg(long, value_name = "DIR|URL")]
+    pub from: String,
+    /// Root certificates (PEM or DER) to believe for the address.
+    #[arg(long, value_name = "FILE")]
+    pub roots: Option<PathBuf>,
+    /// Show what was lost, and change nothing.
+    #[arg(long)]
+    pub look_only: bool,
 }
 
 /// A look at everything.

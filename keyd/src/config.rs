@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use wardkey_edge::client::Endpoint;
+use wardkey_edge::client::{Client, ClientError, Endpoint};
 use wardkey_edge::pem;
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::policy::PartialPolicy;
+use wardkey_tlog::key::{Kind, VerifierKey};
 
+use crate::log::witnesses::Witness;
 use crate::platform::http::PlatformSettings;
 use crate::policy::{self, Policy};
 use crate::store::DatabaseUrl;
@@ -43,6 +45,15 @@ pub struct Config {
     pub platform: Option<PlatformSettings>,
     /// Who is told of stops, and of what came back.
     pub webhooks: Vec<Webhook>,
+    /// Who looks at the record.
+    witnesses: Vec<WitnessAt>,
+}
+
+/// A witness, as the settings name it.
+#[derive(Clone, Debug)]
+struct WitnessAt {
+    endpoint: Endpoint,
+    key: VerifierKey,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +69,8 @@ struct RawConfig {
     platform: Option<RawPlatform>,
     #[serde(default)]
     webhook: Vec<RawWebhook>,
+    #[serde(default)]
+    witness: Vec<RawWitness>,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +95,41 @@ struct RawPlatform {
     url: String,
     key_file: PathBuf,
     root_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWitness {
+    url: String,
+    connect: Option<SocketAddr>,
+    key: String,
+    #[serde(default)]
+    roots: Vec<PathBuf>,
+}
+
+impl RawWitness {
+    fn check(self, base: &Path) -> Result<WitnessAt, String> {
+        let key = self.key.parse::<VerifierKey>();
+        let key = key.map_err(|error| format!("witness.key: {error}"))?;
+        if key.kind() != Kind::Witness {
+            return Err("witness.key: this is the key of a log, not of a witness".to_owned());
+        }
+        let mut roots = Vec::new();
+        for path in &self.roots {
+            let path = base.join(path);
+            let bytes = std::fs::read(&path)
+                .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
+            roots.extend(pem::certificates(&bytes));
+        }
+        let endpoint = Endpoint {
+            url: self.url,
+            connect: self.connect,
+            roots,
+        };
+        // What cannot be called is said now and not when it is needed.
+        Client::new(&endpoint).map_err(|error| format!("witness.url: {error}"))?;
+        Ok(WitnessAt { endpoint, key })
+    }
 }
 
 /// Why settings cannot be used: one line for each thing that is wrong.
@@ -109,6 +157,27 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
+    /// The witnesses, ready to be asked.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn witnesses(&self) -> Result<Vec<Witness>, ClientError> {
+        let ready = |at: &WitnessAt| {
+            Ok(Witness {
+                client: Client::new(&at.endpoint)?,
+                key: at.key.clone(),
+            })
+        };
+        self.witnesses.iter().map(ready).collect()
+    }
+
+    /// What the witnesses are called.
+    pub fn witness_names(&self) -> Vec<String> {
+        let names = self.witnesses.iter();
+        names.map(|at| at.key.name().to_string()).collect()
+    }
+
     /// Reads and checks a file.
     ///
     /// # Errors
@@ -167,6 +236,13 @@ impl Config {
         let platform = raw
             .platform
             .and_then(|platform| platform.check(base).map_err(|line| wrong.push(line)).ok());
+        let mut witnesses = Vec::new();
+        for witness in raw.witness {
+            match witness.check(base) {
+                Ok(witness) => witnesses.push(witness),
+                Err(line) => wrong.push(line),
+            }
+        }
         match (root, database, policy) {
             (Some(root), Some(database), Some(policy)) if wrong.is_empty() => Ok(Self {
                 state,
@@ -176,6 +252,7 @@ impl Config {
                 policy,
                 platform,
                 webhooks,
+                witnesses,
             }),
             _ => Err(wrong),
         }
@@ -248,6 +325,12 @@ pub fn template(root: &Sha256) -> String {
          [database]\n\
          # url = \"postgres://keyd@db.example/keyd\"   # default: keyd.db in the state folder\n\
          # url_file = \"database-url\"                 # the same, read from a file\n\
+         \n\
+         # Who looks at the record; let others than you run it (`wardkey witness`).\n\
+         # [[witness]]\n\
+         # url = \"https://witness.example\"\n\
+         # key = \"witness.example+…\"\n\
+         # roots = [\"witness-root.pem\"]\n\
          \n\
          [policy]\n\
          # run_for = 300          # seconds that a lease runs (60 to 900)\n\

@@ -33,12 +33,8 @@ async fn look_at_database(config: &Config, findings: &mut Vec<Finding>) -> Optio
                 store.engine()
             );
             findings.push(Finding::good("database", found));
-            if config.database.is_postgres() {
-                let hint = "give it a standby that commits with it, or accept that a failover \
-                            loses what was acknowledged last";
-                let found = "whether PostgreSQL fails over synchronously cannot be seen from here";
-                findings.push(Finding::warning("failover", found, hint));
-            }
+            findings.extend(failover(&store).await);
+            findings.push(witnesses(config));
             Some(store)
         }
         Err(error) => {
@@ -51,6 +47,42 @@ async fn look_at_database(config: &Config, findings: &mut Vec<Finding>) -> Optio
             findings.push(Finding::bad("database", found, hint));
             None
         }
+    }
+}
+
+/// Whether a failover could lose what was acknowledged.
+async fn failover(store: &Store) -> Option<Finding> {
+    let hint = "name a standby in synchronous_standby_names, so that commits wait for it";
+    match store.failover().await {
+        Ok(None) => None,
+        Ok(Some((names, _))) if !names.trim().is_empty() => {
+            let found = format!("commits wait for a standby ({names})");
+            Some(Finding::good("failover", found))
+        }
+        Ok(Some((_, 0))) => {
+            let found = "there is no standby: what a broken disk takes is lost";
+            Some(Finding::warning("failover", found, hint))
+        }
+        Ok(Some((_, standbys))) => {
+            let found = format!("commits wait for none of {standbys} standbys: a failover forgets");
+            Some(Finding::bad("failover", found, hint))
+        }
+        Err(error) => {
+            let found = on_one_line(&error);
+            Some(Finding::warning("failover", found, hint))
+        }
+    }
+}
+
+/// Whether anybody would notice that the record was shortened.
+fn witnesses(config: &Config) -> Finding {
+    match config.witness_names().as_slice() {
+        [] => {
+            let hint = "let somebody else run `wardkey witness serve`, and name it in [[witness]]";
+            let found = "none: a restored or rewritten database is not noticed by itself";
+            Finding::warning("witnesses", found, hint)
+        }
+        names => Finding::good("witnesses", names.join(", ")),
     }
 }
 

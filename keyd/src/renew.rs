@@ -96,6 +96,7 @@ impl App {
                 .into());
         }
         require_running(session, now)?;
+        self.require_recovered()?;
         if session.answered_request == Some(request) {
             return Jws::parse(session.lease.clone()).map_err(Failure::fault);
         }

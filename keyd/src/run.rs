@@ -4,8 +4,12 @@ use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use wardkey_edge::client::{Client, ClientError, Endpoint};
+use wardkey_edge::pem;
+use wardkey_edge::pieces::Pieces;
 use wardkey_edge::telemetry::{self, Format};
 use wardkey_issuance::{AuthorityKey, prepare_request, sign_request};
 use wardkey_schemas::bundle::{BundlePackage, BundleVersion};
@@ -14,17 +18,18 @@ use wardkey_schemas::names::SiteCode;
 use wardkey_told::{finding, on_one_line};
 
 use crate::cli::{
-    Cli, Command, ConfigCommand, Doctor, Init, NotificationsCommand, NotificationsList,
+    Cli, Command, ConfigCommand, Doctor, Init, NotificationsCommand, NotificationsList, Recover,
     TrustCommand,
 };
 use crate::clock;
 use crate::config::{self, Config, ConfigError};
 use crate::doctor;
 use crate::keys::{AUTHORITY, KeyFileError, KeyFolder};
+use crate::log::recover::{RecoverError, recover};
 use crate::serve::{self, ServeError};
 use crate::store::audit::{Actor, Draft, Object};
 use crate::store::{DatabaseUrl, Lane, Store, StoreError, Tx, Work};
-use crate::trust::{KeySigner, Sources, Trust, TrustError};
+use crate::trust::{self, KeySigner, Sources, Trust, TrustError};
 
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +50,12 @@ pub enum RunError {
     /// Whom to trust.
     #[error("the bundle cannot be used")]
     Trust(#[from] TrustError),
+    /// The recovery.
+    #[error("nothing was recovered")]
+    Recover(#[from] RecoverError),
+    /// An address.
+    #[error("an address cannot be called")]
+    Client(#[from] ClientError),
     /// A key.
     #[error("a key cannot be used")]
     Key(#[from] KeyFileError),
@@ -90,10 +101,15 @@ impl RunError {
             | Self::Store(StoreError::Schema { .. } | StoreError::Unguarded(_)) => {
                 Some("run `keyd migrate`")
             }
+            Self::Recover(RecoverError::Older { .. }) => {
+                Some("find a newer mirror; the witness's operator may have one")
+            }
             Self::Serve(_) | Self::Store(_) => Some("run `keyd doctor` to see what is wrong"),
             Self::Filter(_)
             | Self::Config(_)
             | Self::Trust(_)
+            | Self::Recover(_)
+            | Self::Client(_)
             | Self::Key(_)
             | Self::File { .. }
             | Self::RootHash
@@ -126,6 +142,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, RunError> {
         }
         Command::Migrate(settings) => migrate(&Config::load(&settings.config)?).await,
         Command::Trust(command) => import(command).await,
+        Command::Recover(command) => put_back(command).await,
         Command::Doctor(command) => examine(command).await,
         Command::Notifications(NotificationsCommand::List(list)) => list_undelivered(list).await,
         Command::Notifications(NotificationsCommand::Retry(settings)) => {
@@ -290,6 +307,65 @@ impl Work for Import {
         }
         Ok(new)
     }
+}
+
+async fn put_back(command: Recover) -> Result<ExitCode, RunError> {
+    let config = Config::load(&command.settings.config)?;
+    let (wake, _) = mpsc::unbounded_channel();
+    let store = Store::open(&config.database, wake).await?;
+    let newest = store.newest_bundle().await?;
+    store.close().await;
+    let (version, package) = newest.ok_or(TrustError::NoBundle)?;
+    let sources = Sources::within(&config.state, config.root);
+    let now = clock::now();
+    let trust = Trust::establish(package, version, &sources, now)?;
+    let signers = trust::load_signers(&sources.keys, trust.bundle.realm())?;
+    let from = if command.from.starts_with("http") {
+        let roots = match &command.roots {
+            Some(path) => pem::certificates(&std::fs::read(path).map_err(file(path))?),
+            None => Vec::new(),
+        };
+        let endpoint = Endpoint {
+            url: command.from.clone(),
+            connect: None,
+            roots,
+        };
+        Pieces::Service(Client::new(&endpoint)?, String::new())
+    } else {
+        Pieces::Folder(PathBuf::from(&command.from))
+    };
+    let witnesses = config.witnesses()?;
+    let (site, look_only) = (service_site()?, command.look_only);
+    let report = recover(
+        &config.database,
+        Arc::new(signers),
+        &witnesses,
+        &from,
+        look_only,
+        (site, now),
+    )
+    .await?;
+    let (common, lost) = (report.common, report.lost.len());
+    say(&format!(
+        "{common} entries are the same here and in the mirror; {lost} were lost:"
+    ))?;
+    for line in &report.lost {
+        say(&format!("  {line}"))?;
+    }
+    if look_only {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for line in &report.stopped {
+        say(&format!("done again: {line}"))?;
+    }
+    for line in &report.by_hand {
+        say(&format!("for people: {line}"))?;
+    }
+    say(&format!(
+        "{} entries that were written here since have new places",
+        report.kept
+    ))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn examine(command: Doctor) -> Result<ExitCode, RunError> {

@@ -14,10 +14,10 @@ use wardkey_edge::serve::{ListenError, Listener, Transport};
 use wardkey_edge::tls::{self, Identity, TlsError};
 use wardkey_schemas::time::Seconds;
 
-use crate::app::{self, App};
+use crate::app::{self, App, Others};
 use crate::config::Config;
 use crate::link::{catch_up, listen};
-use crate::log::sequencer;
+use crate::log::{sequencer, witnesses};
 use crate::platform::RoomProvider;
 use crate::platform::http::HttpPlatform;
 use crate::status_lists::publisher::{self, Publisher};
@@ -94,7 +94,10 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         store.clone(),
         config.policy,
         signers,
-        platform,
+        Others {
+            platform,
+            witnesses: config.witnesses()?,
+        },
         trust,
         sources,
         sent,
@@ -126,6 +129,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         tokio::spawn(listen::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(cutting::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(sequencer::run(Arc::clone(&app), stopped.clone())),
+        tokio::spawn(witnesses::run(Arc::clone(&app), stopped.clone())),
         tokio::spawn(keep_house(
             Arc::clone(&app),
             Arc::clone(&identity),

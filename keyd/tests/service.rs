@@ -42,10 +42,14 @@ mod link;
 mod links;
 #[path = "service/log.rs"]
 mod log;
+#[path = "service/losses.rs"]
+mod losses;
 #[path = "service/races.rs"]
 mod races;
 #[path = "service/reach.rs"]
 mod reach;
+#[path = "service/recovery.rs"]
+mod recovery;
 #[path = "service/refusals/mod.rs"]
 mod refusals;
 #[path = "service/repeats.rs"]

@@ -12,7 +12,7 @@ use crate::ids::{ApprovalId, DeviceId, HoldId, OrderSeq, PersonId, ReaderId, Ses
 use crate::jws::Message;
 use crate::key::{PublicKey, Thumbprint};
 use crate::limits;
-use crate::names::{AssetTag, Note, SiteCode};
+use crate::names::{AssetTag, Note, SiteCode, TokenSerial};
 use crate::order::{HoldClass, Mode, SignedAct};
 use crate::phrase::Phrase;
 use crate::time::{Seconds, Timestamp};
@@ -78,6 +78,19 @@ pub enum Act {
         /// In the person's own words.
         note: Note,
     },
+    /// Report a loss, by what people call the things; both as one report where both are gone.
+    ReportLost {
+        /// The tag on the laptop's lid.
+        laptop: Option<AssetTag>,
+        /// The number on the security key.
+        key: Option<TokenSerial>,
+        /// Whether it was stolen.
+        stolen: bool,
+        /// Whether somebody may know the PIN of the key.
+        pin_may_be_known: bool,
+        /// In the person's own words.
+        note: Note,
+    },
     /// Let it work again: these holds are lifted.
     Resume {
         /// What.
@@ -138,6 +151,7 @@ impl Act {
             Self::ConfirmLaptop { .. } => "confirm-laptop",
             Self::ConfirmKey { .. } => "confirm-key",
             Self::Stop { .. } => "stop",
+            Self::ReportLost { .. } => "report-lost",
             Self::Resume { .. } => "resume",
             Self::Revoke { .. } => "revoke",
             Self::Undo { .. } => "undo",
@@ -192,6 +206,13 @@ pub enum Outcome {
         /// The orders that carry it to laptops.
         orders: Vec<OrderSent>,
     },
+    /// What was reported lost is stopped.
+    ReportedLost {
+        /// What was stopped, each by a hold of its own.
+        placed: Vec<Placed>,
+        /// The orders that carry it to laptops.
+        orders: Vec<OrderSent>,
+    },
     /// It works again, or some of its holds still stand.
     Resumed {
         /// Holds that still stand.
@@ -225,6 +246,16 @@ pub enum Outcome {
         /// For how long.
         lasts: Seconds,
     },
+}
+
+/// A hold and what it was placed on.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Placed {
+    /// On what.
+    pub target: Target,
+    /// The hold.
+    pub hold: HoldId,
 }
 
 /// An order that an act brought about.

@@ -11,8 +11,8 @@ pub use self::options::Options;
 pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
     Agree, CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Log,
-    LogCommand, LogSource, Message, MirrorLog, Orders, PolicyCommand, ProveLog, Reason, Resume,
-    Revoke, Stop, Undo, VerifyLog, What, Who,
+    LogCommand, LogSource, Lost, Message, MirrorLog, Orders, PolicyCommand, ProveLog, Reason,
+    Resume, Revoke, ServeWitness, Stop, Undo, VerifyLog, What, Who, WitnessCommand,
 };
 
 const ABOUT: &str = "See the laptops and security keys of your site, stop them, and let them work \
@@ -32,6 +32,7 @@ const EXAMPLES: &str = "\
 Examples:
   wardkey devices                          what the site has, and how it stands
   wardkey stop HMP-X-03 --lost --watch     stop a lost laptop and see it stop
+  wardkey lost HMP-X-03 --key 33162554     report a laptop and a security key lost, as one
   wardkey stop 33162554 --stolen           stop a stolen security key
   wardkey stop --site hmp-xyz --incident --after-this-call --dry-run
                                            what blocking all new starts would do
@@ -79,6 +80,8 @@ pub enum Command {
     Policy(PolicyCommand),
     /// Stop a laptop, a security key, a person, a site or the nation
     Stop(Stop),
+    /// Report a laptop, a security key or both lost, and see what to do next
+    Lost(Lost),
     /// Let it work again
     Resume(Resume),
     /// Take a stop back that you placed a moment ago
@@ -110,6 +113,9 @@ pub enum Command {
     Login,
     /// Forget the permission to read
     Logout,
+    /// Be a witness of the record of an installation
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Look for what is wrong: settings, network, trust, reader, security key
     Doctor,
 }
@@ -141,7 +147,9 @@ mod tests {
 
     #[test]
     fn every_example_can_be_typed() {
-        let examples = EXAMPLES.lines().filter(|line| line.starts_with("  "));
+        let examples = EXAMPLES
+            .lines()
+            .filter(|line| line.starts_with("  wardkey"));
         for line in examples {
             let typed = line.trim().split("   ").next().unwrap();
             // Between quotation marks, blanks belong to the word.

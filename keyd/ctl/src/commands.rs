@@ -6,12 +6,14 @@ mod doctor;
 mod enrol;
 mod lists;
 mod log;
+mod lost;
 mod resuming;
 mod showing;
 mod status;
 mod stopping;
 mod telling;
 mod watching;
+mod witnessing;
 
 use wardkey_schemas::action::ActionAnswer;
 use wardkey_schemas::names::Note;
@@ -35,6 +37,9 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
     if matches!(cli.command, Command::Doctor) {
         return doctor::run(&cli.options, environment).await;
     }
+    if let Command::Witness(command) = cli.command {
+        return witnessing::run(&cli.options, command).await;
+    }
     let desk = &mut Desk::open(&cli.options, environment)?;
     match cli.command {
         Command::Devices => lists::devices(desk).await,
@@ -48,6 +53,7 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Log(log) => lists::log(desk, &log).await,
         Command::Policy(PolicyCommand::Show) => lists::policy(desk).await,
         Command::Stop(stop) => stopping::stop(desk, stop).await,
+        Command::Lost(report) => lost::lost(desk, report).await,
         Command::Resume(resume) => resuming::resume(desk, resume).await,
         Command::Undo(undo) => resuming::undo(desk, undo).await,
         Command::Message(message) => telling::message(desk, message).await,
@@ -64,7 +70,7 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Login => showing::login(desk).await,
         Command::Logout => showing::logout(desk),
         // Answered above, where no settings are needed.
-        Command::Doctor => Ok(Exit::Done),
+        Command::Doctor | Command::Witness(_) => Ok(Exit::Done),
     }
 }
 

@@ -41,3 +41,4 @@ pub mod target;
 mod text;
 pub mod times;
 pub mod trust;
+pub mod witness;

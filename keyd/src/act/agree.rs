@@ -20,7 +20,7 @@ use wardkey_verifier::act::VerifiedAct;
 
 use super::resume::Lifting;
 use super::stop::Stopping;
-use super::{Permitted, object_of, refuse};
+use super::{Permitted, lets_in, object_of, refuse};
 use crate::app::App;
 use crate::authority::{self, Deed};
 use crate::failure::Failure;
@@ -61,6 +61,9 @@ impl App {
         let request =
             found.ok_or_else(|| Refusal::new(Code::NotFound, id, "a request that waits"))?;
         let act = self.judge_consent(second, &request, agreed)?;
+        if lets_in(&act) {
+            self.require_recovered()?;
+        }
         let first = Permitted {
             by: request.requester.clone(),
             site: request.site.clone(),

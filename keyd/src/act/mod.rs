@@ -5,13 +5,14 @@
 //!
 //! # Where to start
 //!
-//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`resume`],
+//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`lost`], [`resume`],
 //! [`undo`], [`end`], [`message`] or [`reader`]; what takes two people goes by [`agree`].
 
 pub mod agree;
 pub mod confirm;
 pub mod end;
 pub mod impact;
+pub mod lost;
 pub mod message;
 pub mod reader;
 pub mod resume;
@@ -147,6 +148,25 @@ impl Permitted {
     }
 }
 
+/// Whether an act lets something in: such acts wait while the record is in doubt. To stop, to end and
+/// to look never waits.
+const fn lets_in(act: &Act) -> bool {
+    match act {
+        Act::ConfirmLaptop { .. }
+        | Act::ConfirmKey { .. }
+        | Act::Resume { .. }
+        | Act::Undo { .. } => true,
+        // What is agreed to is looked at by itself.
+        Act::Agree { .. }
+        | Act::Stop { .. }
+        | Act::ReportLost { .. }
+        | Act::Message { .. }
+        | Act::Revoke { .. }
+        | Act::EndSession { .. }
+        | Act::OpenReader { .. } => false,
+    }
+}
+
 /// A no that takes back everything the work has written.
 pub(crate) fn refuse<T>(refusal: Refusal) -> Result<T, StoreError> {
     Err(StoreError::Refused(Box::new(refusal)))
@@ -231,6 +251,9 @@ impl App {
             May::WithSecond => return self.request(permitted, &act).await,
             May::Yes | May::Own => {}
         }
+        if lets_in(&act) {
+            self.require_recovered()?;
+        }
         match act {
             Act::ConfirmLaptop {
                 device,
@@ -244,6 +267,22 @@ impl App {
                 mode,
                 note,
             } => self.stop(permitted, target, class, mode, note).await,
+            Act::ReportLost {
+                laptop,
+                key,
+                stolen,
+                pin_may_be_known,
+                note,
+            } => {
+                let report = lost::Report {
+                    laptop,
+                    key,
+                    stolen,
+                    pin_may_be_known,
+                    note,
+                };
+                self.report_lost(permitted, report).await
+            }
             Act::Resume {
                 target,
                 holds,
@@ -293,7 +332,10 @@ const fn object_of(act: &Act) -> Object {
             object(target)
         }
         Act::EndSession { session, .. } => Object::Session(*session),
-        Act::Undo { .. } | Act::Agree { .. } | Act::OpenReader { .. } => Object::Site,
+        // What was named may be nothing of this site.
+        Act::Undo { .. } | Act::Agree { .. } | Act::ReportLost { .. } | Act::OpenReader { .. } => {
+            Object::Site
+        }
     }
 }
 

@@ -81,18 +81,9 @@ pub(super) struct Stopping {
 
 impl Deeds for Stopping {
     async fn carry_out(&self, tx: &mut Tx) -> Result<Outcome, StoreError> {
-        let site = self.permitted.require_reach(tx, &self.new.target).await?;
-        let orders = match &self.new.target {
-            Target::Laptop { device } => self.stop_laptop(tx, *device, &site).await?,
-            Target::Key { key } => self.stop_key(tx, *key, &site).await?,
-            wide @ (Target::Person { .. } | Target::Site { .. } | Target::Nation) => {
-                self.stop_wide(tx, wide, &site).await?
-            }
-        };
-        self.alert(tx, &site).await?;
         Ok(Outcome::Stopped {
             hold: self.new.hold.id,
-            orders,
+            orders: self.place(tx).await?,
         })
     }
 
@@ -123,7 +114,20 @@ impl Stopping {
             mode,
             by: permitted.by.role,
         };
-        Ok(Self {
+        let alert = AlertId::from_random(random::bytes()?);
+        Ok(Self::placing(app, permitted, target, hold, note, alert))
+    }
+
+    /// The same with the numbers that it gets.
+    pub(super) fn placing(
+        app: &Arc<App>,
+        permitted: Permitted,
+        target: Target,
+        hold: Hold,
+        note: Note,
+        alert: AlertId,
+    ) -> Self {
+        Self {
             app: Arc::clone(app),
             new: NewHold {
                 hold,
@@ -134,8 +138,22 @@ impl Stopping {
                 note,
             },
             permitted,
-            alert: AlertId::from_random(random::bytes()?),
-        })
+            alert,
+        }
+    }
+
+    /// Hold, orders, end of visits and entry; the nonce is taken.
+    pub(super) async fn place(&self, tx: &mut Tx) -> Result<Vec<OrderSent>, StoreError> {
+        let site = self.permitted.require_reach(tx, &self.new.target).await?;
+        let orders = match &self.new.target {
+            Target::Laptop { device } => self.stop_laptop(tx, *device, &site).await?,
+            Target::Key { key } => self.stop_key(tx, *key, &site).await?,
+            wide @ (Target::Person { .. } | Target::Site { .. } | Target::Nation) => {
+                self.stop_wide(tx, wide, &site).await?
+            }
+        };
+        self.alert(tx, &site).await?;
+        Ok(orders)
     }
 
     /// What is unusual about this stop. It is told after the stop was placed, and delays none.

@@ -38,6 +38,12 @@ pub(super) async fn checkpoint(State(served): State<Served>) -> Result<Response,
     Ok(with(FRESH, checkpoint.to_string().into_bytes()))
 }
 
+pub(super) async fn witnessed(State(served): State<Served>) -> Result<Response, No> {
+    let checkpoint = served.app.witnessed().await;
+    let checkpoint = checkpoint.map_err(|no| no.into_answer("give a witnessed checkpoint"))?;
+    Ok(with(FRESH, checkpoint.into_bytes()))
+}
+
 pub(super) async fn piece(
     State(served): State<Served>,
     Path(piece): Path<String>,

@@ -98,6 +98,7 @@ routes! {
     Ask, POST, "/v1/queries", Reader, post(people::ask);
     LogKey, GET, "/v1/log/key", Anyone, get(log::key);
     LogCheckpoint, GET, "/v1/log/checkpoint", Anyone, get(log::checkpoint);
+    LogWitnessed, GET, "/v1/log/witnessed", Anyone, get(log::witnessed);
     LogTile, GET, "/v1/log/tile/{*piece}", Anyone, get(log::piece);
     LogProof, GET, "/v1/log/proof/{place}", Anyone, get(log::proof);
     Health, GET, "/healthz", Operations, get(ops::health);

@@ -8,7 +8,11 @@
 //!
 //! # Where to start
 //!
-//! [`sequencer`] for how entries get into the tree, [`serve`] for what is answered.
+//! [`sequencer`] for how entries get into the tree, [`serve`] for what is answered, [`witnesses`] for
+//! who looks at it, [`recovery`] for what happens when they find it short.
 
+pub mod recover;
+pub mod recovery;
 pub mod sequencer;
 pub mod serve;
+pub mod witnesses;

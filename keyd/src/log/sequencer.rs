@@ -22,6 +22,10 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = ticks.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
+        // Whoever may have lost entries must not sign others in their places.
+        if app.require_recovered().is_err() {
+            continue;
+        }
         if let Err(error) = place(&app).await {
             tracing::warn!(%error, "Entries wait for their place in the tree");
         }

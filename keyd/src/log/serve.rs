@@ -4,6 +4,7 @@ use wardkey_schemas::jws::Sealed;
 use wardkey_schemas::record::LogKey;
 use wardkey_schemas::{Code, Refusal};
 use wardkey_tlog::checkpoint::VerifiedCheckpoint;
+use wardkey_tlog::note::Note;
 use wardkey_tlog::proof_text::ProofText;
 use wardkey_tlog::tile::{Piece, PiecePath, Tiles};
 use wardkey_tlog::tree::inclusion_plan;
@@ -30,6 +31,26 @@ impl App {
         let text = text.ok_or_else(none)?;
         let log = self.signers.log().verifier();
         VerifiedCheckpoint::verify(&text, log).map_err(Failure::fault)
+    }
+
+    /// The newest checkpoint that a witness has signed, with the signatures of all who signed that
+    /// size: a few seconds older than the newest.
+    ///
+    /// # Errors
+    ///
+    /// `NOT_FOUND` where no witness has signed one.
+    pub async fn witnessed(&self) -> Result<String, Failure> {
+        let words = self.store.witness_words().await?;
+        let wanted = "a witness in the settings";
+        let none = || Refusal::new(Code::NotFound, "nothing a witness has signed", wanted);
+        let newest = words.iter().max_by_key(|word| word.size).ok_or_else(none)?;
+        let mut signed = Note::parse(&newest.checkpoint).map_err(Failure::fault)?;
+        for word in words.iter().filter(|word| word.size == newest.size) {
+            // All are of one log and one size, so that they are about one text.
+            let other = Note::parse(&word.checkpoint).map_err(Failure::fault)?;
+            signed.join(&other);
+        }
+        Ok(signed.to_string())
     }
 
     /// A tile or a bundle of entries.

@@ -68,6 +68,7 @@ impl App {
     async fn note_issued(&self, body: Sealed<ReportIssued>) -> Result<Sealed<Receipt>, Failure> {
         let now = clock::now();
         let (site, opened) = self.open_from_registrar(&body.message).await?;
+        self.require_recovered()?;
         let report = opened.into_message();
         require_site(&report.site, &site.site)?;
         let registration = self.registration(&site.site, report.registration).await?;

@@ -84,6 +84,7 @@ impl App {
     async fn offer_key(&self, body: Sealed<OpenKey>) -> Result<Sealed<KeyOffer>, Failure> {
         let now = clock::now();
         let (site, opened) = self.open_from_registrar(&body.message).await?;
+        self.require_recovered()?;
         let open = opened.into_message();
         require_site(&open.site, &site.site)?;
         self.judge_voucher(&open.hello, &site, now).await?;
@@ -170,6 +171,7 @@ impl App {
     async fn record_key(&self, body: Sealed<AnnounceKey>) -> Result<Sealed<Receipt>, Failure> {
         let now = clock::now();
         let (site, opened) = self.open_from_registrar(&body.message).await?;
+        self.require_recovered()?;
         let announce = opened.into_message();
         require_site(&announce.site, &site.site)?;
         let registration = self.registration(&site.site, announce.registration).await?;

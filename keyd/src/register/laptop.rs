@@ -46,6 +46,7 @@ impl App {
     async fn offer_laptop(&self, body: Sealed<OpenLaptop>) -> Result<Sealed<LaptopOffer>, Failure> {
         let now = clock::now();
         let (site, opened) = self.open_from_registrar(&body.message).await?;
+        self.require_recovered()?;
         let open = opened.into_message();
         require_site(&open.site, &site.site)?;
         let hello = self.judge_hello(&open.hello, &site, now).await?;
@@ -176,6 +177,7 @@ impl App {
     ) -> Result<Sealed<Receipt>, Failure> {
         let now = clock::now();
         let (site, opened) = self.open_from_registrar(&body.message).await?;
+        self.require_recovered()?;
         let announce = opened.into_message();
         require_site(&announce.site, &site.site)?;
         let registration = self.registration(&site.site, announce.registration).await?;

@@ -490,6 +490,28 @@ impl Tx {
         Ok(rows == 1)
     }
 
+    /// The laptop of a site that bears this tag.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn device_with_tag(
+        &mut self,
+        site: &SiteCode,
+        asset: &AssetTag,
+    ) -> Result<Option<DeviceId>, StoreError> {
+        let row = fetch!(
+            self,
+            fetch_optional,
+            (Vec<u8>,),
+            "select device_id from device where site = $1 and asset = $2 and state <> 'revoked'",
+            site.as_str(),
+            asset.as_str()
+        )?;
+        row.map(|(id,)| Column("device", "device_id").fixed(&id))
+            .transpose()
+    }
+
     /// Records the certificates of an announced laptop, which becomes *pending*.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -10,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use super::audit::Draft;
+use super::timeline::{self, Timeline};
 use super::{StoreError, Wake};
 
 /// The migrations, compiled in.
@@ -84,14 +86,30 @@ pub(super) enum Db {
 }
 
 impl Db {
-    pub(super) async fn connect(url: &DatabaseUrl, make: Make) -> Result<Self, StoreError> {
+    /// Opens a database; every connection to PostgreSQL tells `timeline` where it has come to.
+    pub(super) async fn connect(
+        url: &DatabaseUrl,
+        make: Make,
+        timeline: &Arc<Timeline>,
+    ) -> Result<Self, StoreError> {
         if url.is_postgres() {
+            let timeline = Arc::clone(timeline);
             let options = PgConnectOptions::from_str(url.expose())?
                 .options([("synchronous_commit", "on"), ("lock_timeout", "5s")]);
             let pool = PgPoolOptions::new()
                 .max_connections(POSTGRES_CONNECTIONS)
                 .acquire_timeout(WAIT)
                 .test_before_acquire(false)
+                .after_connect(move |connection, _| {
+                    let timeline = Arc::clone(&timeline);
+                    Box::pin(async move {
+                        let found: (String,) = sqlx::query_as(timeline::QUERY)
+                            .fetch_one(connection)
+                            .await?;
+                        timeline.see(found.0);
+                        Ok(())
+                    })
+                })
                 .connect_with(options)
                 .await?;
             return Ok(Self::Postgres(pool));

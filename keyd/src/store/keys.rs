@@ -259,6 +259,29 @@ impl Tx {
         row.map(StaffKey::try_from).transpose()
     }
 
+    /// The security key with this number on it that is in use at a site.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn key_with_serial(
+        &mut self,
+        site: &SiteCode,
+        serial: TokenSerial,
+    ) -> Result<Option<Thumbprint>, StoreError> {
+        let row = fetch!(
+            self,
+            fetch_optional,
+            (Vec<u8>,),
+            "select k.key from staff_key k join key_grant g on g.key = k.key \
+             where g.site = $1 and k.serial = $2 and k.revoked = 0",
+            site.as_str(),
+            i64::from(serial.number())
+        )?;
+        row.map(|(key,)| Column("staff_key", "key").fixed(&key))
+            .transpose()
+    }
+
     /// Writes a new person.
     ///
     /// # Errors

@@ -35,11 +35,13 @@ pub mod policies;
 pub mod reach;
 pub mod readers;
 pub mod registrations;
+pub mod replay;
 pub mod rows;
 pub mod sessions;
 pub mod sites;
 pub mod status_entries;
 pub mod status_lists;
+pub mod timeline;
 pub mod tree;
 pub mod work;
 
@@ -123,6 +125,8 @@ pub struct Store {
     writer: work::Writer,
     /// Told after each commit that has ended a visit.
     cuts: Arc<Notify>,
+    /// Where its connections have come to.
+    timeline: Arc<timeline::Timeline>,
 }
 
 impl Store {
@@ -136,12 +140,18 @@ impl Store {
         url: &DatabaseUrl,
         wakes: mpsc::UnboundedSender<Wake>,
     ) -> Result<Self, StoreError> {
-        let db = Db::connect(url, Make::Never).await?;
+        let timeline = Arc::default();
+        let db = Db::connect(url, Make::Never, &timeline).await?;
         db.check_schema().await?;
         audit::ensure_head(&db).await?;
         let cuts = Arc::new(Notify::new());
         let writer = work::Writer::start(&db, wakes, &cuts);
-        Ok(Self { db, writer, cuts })
+        Ok(Self {
+            db,
+            writer,
+            cuts,
+            timeline,
+        })
     }
 
     /// Makes the database if there is none, brings the schema up to date, and says from which
@@ -151,7 +161,7 @@ impl Store {
     ///
     /// [`StoreError::Migration`].
     pub async fn migrate(url: &DatabaseUrl) -> Result<(i64, i64), StoreError> {
-        let db = Db::connect(url, Make::IfMissing).await?;
+        let db = Db::connect(url, Make::IfMissing, &Arc::default()).await?;
         let versions = db.migrate().await?;
         audit::ensure_head(&db).await?;
         db.close().await;
@@ -164,7 +174,7 @@ impl Store {
     ///
     /// [`StoreError::Database`].
     pub async fn schema_versions(url: &DatabaseUrl) -> Result<(i64, i64), StoreError> {
-        let db = Db::connect(url, Make::Never).await?;
+        let db = Db::connect(url, Make::Never, &Arc::default()).await?;
         let versions = db.schema_versions().await;
         db.close().await;
         versions

@@ -81,6 +81,13 @@ impl Things {
                 request: ApprovalId::from_random([1; 16]),
                 act: Sha256::of(b"an act"),
             },
+            Act::ReportLost {
+                laptop: Some(self.laptop.asset.clone()),
+                key: Some(self.person.token.serial),
+                stolen: false,
+                pin_may_be_known: false,
+                note: note(),
+            },
         ];
         for target in self.targets() {
             acts.extend(HoldClass::ALL.map(|class| Act::Stop {
@@ -138,6 +145,7 @@ const fn may(role: Role, act: &Act) -> bool {
             }
             HoldClass::Revoked => false,
         },
+        Act::ReportLost { .. } => LEADING.matches(role) || matches!(role, Role::Staff),
         Act::Revoke { .. } => matches!(role, Role::SecurityOfficer | Role::NationalAdministrator),
         Act::OpenReader { .. } => true,
     }
@@ -149,6 +157,7 @@ const fn elsewhere(act: &Act) -> Option<Code> {
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
         | Act::Stop { .. }
+        | Act::ReportLost { .. }
         | Act::Resume { .. }
         | Act::Revoke { .. }
         | Act::Message { .. }

@@ -110,6 +110,7 @@ pub(crate) fn body(
         | Route::ChallengePerson
         | Route::LogKey
         | Route::LogCheckpoint
+        | Route::LogWitnessed
         | Route::LogTile
         | Route::LogProof
         | Route::Health

@@ -145,14 +145,26 @@ impl Note {
     /// [`TlogError::Malformed`].
     pub fn add_lines(&mut self, lines: &str) -> Result<(), TlogError> {
         for line in Self::parse_lines(lines)? {
-            let same = |other: &Line| other.name == line.name && other.number == line.number;
-            if let Some(there) = self.lines.iter_mut().find(|other| same(other)) {
-                *there = line;
-            } else if self.lines.len() < SIGNATURES {
-                self.lines.push(line);
-            }
+            self.add(line);
         }
         Ok(())
+    }
+
+    /// Adds the signatures of another note with the same text; those of another text stay out.
+    pub fn join(&mut self, other: &Self) {
+        if self.body == other.body {
+            other.lines.iter().cloned().for_each(|line| self.add(line));
+        }
+    }
+
+    /// A later signature of a key takes the place of an earlier one.
+    fn add(&mut self, line: Line) {
+        let same = |other: &Line| other.name == line.name && other.number == line.number;
+        if let Some(there) = self.lines.iter_mut().find(|other| same(other)) {
+            *there = line;
+        } else if self.lines.len() < SIGNATURES {
+            self.lines.push(line);
+        }
     }
 
     /// The signature lines alone, as a witness answers.

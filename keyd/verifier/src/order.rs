@@ -204,6 +204,7 @@ fn agreed_holds(
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
         | Act::Stop { .. }
+        | Act::ReportLost { .. }
         | Act::Revoke { .. }
         | Act::EndSession { .. }
         | Act::Message { .. }

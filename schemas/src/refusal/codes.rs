@@ -132,6 +132,10 @@ codes! {
         "The record was changed",
         "An entry does not link to the one before it, or is not the one under the signed root.",
         "Keep what you have, and tell your security officer which entry is the first that is wrong.";
+    RecoveryHold, "RECOVERY_HOLD", Unavailable, NotNow,
+        "The service is being checked after a fault",
+        "The record is shorter than a witness has signed, differs from it, or no witness can be asked: nothing is issued, leased or let back in until it is recovered. Stops work.",
+        "Visits that run go on for now; ask your service desk when new ones can start.";
     AnswerNotBelieved, "ANSWER_NOT_BELIEVED", Unavailable, NotNow,
         "The answer could not be believed",
         "The answer was not signed by the key service, or it belongs to another question.",

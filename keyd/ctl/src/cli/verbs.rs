@@ -1,5 +1,6 @@
 //! What each command takes.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -9,7 +10,7 @@ use wardkey_schemas::names::{AssetTag, DisplayName, Note, SiteCode, TokenSerial}
 use wardkey_schemas::order::{HoldClass, Mode};
 use wardkey_schemas::phrase::Phrase;
 use wardkey_schemas::role::Role;
-use wardkey_tlog::key::VerifierKey;
+use wardkey_tlog::key::{KeyName, VerifierKey};
 
 use crate::target::Typed;
 
@@ -147,6 +148,54 @@ pub struct ExportLog {
     pub csv: bool,
 }
 
+/// Being a witness of the record of an installation.
+///
+/// A witness signs each checkpoint that continues those it signed before, and no other. Let somebody
+/// else run it than those who run the key service.
+#[derive(Debug, Subcommand)]
+pub enum WitnessCommand {
+    /// Make a witness, and print the key by which others know it
+    Init {
+        /// The folder of the witness
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+        /// Its name, for example witness.example.org
+        #[arg(long, value_name = "NAME")]
+        name: KeyName,
+    },
+    /// Print the key of a witness, and what it has seen of a log
+    Show {
+        /// The folder of the witness
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+        /// The log
+        #[arg(long = "log-key", value_name = "NAME+NUMBER+KEY")]
+        log: Option<VerifierKey>,
+    },
+    /// Listen, and sign what continues
+    Serve(ServeWitness),
+}
+
+/// A witness at work. Prints `ready address=…` once it listens.
+#[derive(Args, Debug)]
+pub struct ServeWitness {
+    /// The folder of the witness
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Where it listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8446")]
+    pub listen: SocketAddr,
+    /// The key of a log to look after; may be given several times
+    #[arg(long = "log-key", value_name = "NAME+NUMBER+KEY", required = true)]
+    pub logs: Vec<VerifierKey>,
+    /// The certificate chain of the listener (PEM); without one, plain HTTP on a loopback address
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its key (PKCS#8, DER)
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+}
+
 /// Who is meant: a person's full number, or the name that colleagues call them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Who {
@@ -270,6 +319,37 @@ impl Reason {
         .into_iter()
         .find_map(|(given, class)| given.then_some(class))
     }
+}
+
+/// Reporting a loss.
+///
+/// Name the laptop by the tag on its lid, the security key by the number printed on it, or both if
+/// both are gone: that is one report. Everybody but auditors may report, and needs to look nothing
+/// up. It takes effect at once; a running visit ends. What was lost comes back only when two people
+/// of different roles agree.
+///
+/// This is about USB security keys. If a cell or gate key is missing, do what your site says for
+/// those; it is not reported here.
+#[derive(Args, Debug)]
+pub struct Lost {
+    /// The tag on the laptop's lid
+    #[arg(value_name = "TAG", value_parser = tag, required_unless_present = "key")]
+    pub laptop: Option<AssetTag>,
+    /// The serial number printed on the security key
+    #[arg(long, value_name = "SERIAL")]
+    pub key: Option<TokenSerial>,
+    /// It was stolen
+    #[arg(long)]
+    pub stolen: bool,
+    /// Somebody may know the PIN of the security key
+    #[arg(long, requires = "key")]
+    pub pin_known: bool,
+    /// In your own words, for the record; no names of patients
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Note>,
+    /// Show the laptops stop: sent, received, stopped
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// Letting something work again.

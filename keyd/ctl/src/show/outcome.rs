@@ -17,6 +17,7 @@ pub const fn exit(outcome: &Outcome) -> Exit {
         Outcome::WaitsForSecondPerson { .. } => Exit::NeedsApproval,
         Outcome::Confirmed
         | Outcome::Stopped { .. }
+        | Outcome::ReportedLost { .. }
         | Outcome::Resumed { .. }
         | Outcome::SessionEnded { .. }
         | Outcome::MessageSent { .. }
@@ -33,6 +34,13 @@ pub fn outcome(answer: &ActionAnswer, name: &str, times: &Times) -> String {
         Outcome::Stopped { hold, orders } => {
             line(format!("{name} is stopped"));
             line(format!("  hold       {hold}"));
+            each(orders, &mut line);
+        }
+        Outcome::ReportedLost { placed, orders } => {
+            line(format!("{name}: stopped"));
+            for placed in placed {
+                line(format!("  hold       {}", placed.hold));
+            }
             each(orders, &mut line);
         }
         Outcome::Resumed { remaining, orders } => {
@@ -92,6 +100,7 @@ pub fn next_person(answer: &ActionAnswer) -> Option<String> {
         )),
         Outcome::Confirmed
         | Outcome::Stopped { .. }
+        | Outcome::ReportedLost { .. }
         | Outcome::Resumed { .. }
         | Outcome::SessionEnded { .. }
         | Outcome::MessageSent { .. }
@@ -105,6 +114,9 @@ pub fn json(answer: &ActionAnswer) -> Value {
         Outcome::Confirmed => json!({ "result": "confirmed" }),
         Outcome::Stopped { hold, orders } => {
             json!({ "result": "stopped", "hold": hold, "orders": orders })
+        }
+        Outcome::ReportedLost { placed, orders } => {
+            json!({ "result": "reported-lost", "placed": placed, "orders": orders })
         }
         Outcome::Resumed { remaining, orders } => {
             json!({ "result": "resumed", "remaining": remaining, "orders": orders })
@@ -137,6 +149,7 @@ pub fn json(answer: &ActionAnswer) -> Value {
 pub fn orders(outcome: &Outcome) -> &[OrderSent] {
     match outcome {
         Outcome::Stopped { orders, .. }
+        | Outcome::ReportedLost { orders, .. }
         | Outcome::Resumed { orders, .. }
         | Outcome::MessageSent { orders }
         | Outcome::SessionEnded { orders } => orders,

@@ -6,7 +6,7 @@ mod laptops;
 mod moves;
 mod people;
 mod readers;
-mod standing;
+pub(crate) mod standing;
 mod table;
 mod visits;
 

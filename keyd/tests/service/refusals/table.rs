@@ -50,6 +50,9 @@ fn known(code: Code) -> Option<Known> {
         RateLimited => Never("stops are never slowed; ca limits what it offers"),
         Busy => Judged("src"),
         ServiceUnreachable | AnswerNotBelieved => Never("the caller's own word"),
+        RecoveryHold => {
+            Here(&[crate::recovery::a_restored_database_holds_until_what_it_forgot_is_put_back])
+        }
         RecordUnsigned | RecordShortened | RecordForked | RecordEdited => {
             Never("said by whoever reads the record without believing keyd")
         }

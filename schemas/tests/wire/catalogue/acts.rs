@@ -1,9 +1,10 @@
 //! What people do.
 
 use wardkey_schemas::action::{
-    Act, Action, ActionAnswer, ActionChallenge, OrderSent, Outcome, Target,
+    Act, Action, ActionAnswer, ActionChallenge, OrderSent, Outcome, Placed, Target,
 };
 use wardkey_schemas::ids::OrderSeq;
+use wardkey_schemas::names::TokenSerial;
 use wardkey_schemas::order::{HoldClass, Mode, SignedAct};
 use wardkey_schemas::phrase::Phrase;
 use wardkey_schemas::time::Seconds;
@@ -74,6 +75,16 @@ pub(super) fn actions() -> Cases<Action> {
             }),
         ),
         ("stop", stop()),
+        (
+            "report-lost",
+            action(Act::ReportLost {
+                laptop: Some(asset()),
+                key: Some(TokenSerial::new(33_162_554)),
+                stolen: false,
+                pin_may_be_known: true,
+                note: note("The bag is gone."),
+            }),
+        ),
         ("resume", resume()),
         (
             "undo",
@@ -164,6 +175,16 @@ pub(super) fn answers() -> Cases<ActionAnswer> {
             "stopped",
             answer(Outcome::Stopped {
                 hold: hold_id(),
+                orders: sent(),
+            }),
+        ),
+        (
+            "reported-lost",
+            answer(Outcome::ReportedLost {
+                placed: vec![Placed {
+                    target: Target::Laptop { device: device() },
+                    hold: hold_id(),
+                }],
                 orders: sent(),
             }),
         ),

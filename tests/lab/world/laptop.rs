@@ -155,6 +155,7 @@ impl World {
             "[trust]\nroot_sha256 = \"{image}/root.sha256\"\nidentity = \"{identity}\"\n\
              [state]\nfolder = \"{state}\"\ntpm = \"{tpm}\"\n\
              [agent]\nsocket = \"{socket}\"\nuid = {uid}\n\
+             [sleep]\ninhibitor = \"{image}/no-inhibitor\"\n\
              [video]\ncommand = [{video}]\nfolder = \"{frames}\"\n",
             image = at("image"),
             identity = at("identity.json"),

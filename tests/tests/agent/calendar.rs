@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use wardkey_schemas::time::Timestamp;
+use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_tests::frames::Picture;
 
 use crate::impostor::Impostor;
@@ -18,8 +18,14 @@ fn years_off(log: &Path) -> i64 {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
-    let off = said.seconds() - i64::try_from(now.as_secs()).unwrap();
-    (off + off.signum() * 3600) / (365 * 24 * 3600)
+    let now = Timestamp::from_seconds(now.as_secs().try_into().unwrap()).unwrap();
+    // Written a little earlier than it is read.
+    let later = said.plus(Seconds::new(3600));
+    let years = |millis: u64| i64::try_from(millis.div_euclid(365 * 24 * 3600 * 1000)).unwrap();
+    match years(later.millis_since(now)) {
+        0 => 0_i64.saturating_sub(years(now.plus(Seconds::new(3600)).millis_since(said))),
+        ahead => ahead,
+    }
 }
 
 fn renewals(ward: &Ward) -> u64 {

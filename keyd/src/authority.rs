@@ -3,6 +3,7 @@
 //! | act | staff | lead | security officer | auditor |
 //! |---|---|---|---|---|
 //! | confirm a laptop or key | – | yes | yes | – |
+//! | say which key is the spare | – | yes | yes | – |
 //! | report lost or stolen (stop) | yes | yes | yes | – |
 //! | report a laptop, a key or both lost | yes | yes | yes | – |
 //! | stop for another reason | – | yes | yes | – |
@@ -36,7 +37,10 @@ pub enum May {
 /// Whether a role may do an act at its own site.
 pub const fn may_act(role: Role, act: &Act) -> May {
     match act {
-        Act::ConfirmLaptop { .. } | Act::ConfirmKey { .. } | Act::Resume { .. } => match role {
+        Act::ConfirmLaptop { .. }
+        | Act::ConfirmKey { .. }
+        | Act::MarkSpare { .. }
+        | Act::Resume { .. } => match role {
             Role::Lead | Role::SecurityOfficer => May::Yes,
             Role::Staff | Role::Auditor => May::No,
         },

@@ -20,6 +20,7 @@ pub async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     look_at_trust(config, &store, now, &mut findings).await;
     look_at_record(&store, &mut findings).await;
     look_at_notifications(config, &store, &mut findings).await;
+    look_at_spares(&store, &mut findings).await;
     store.close().await;
     findings
 }
@@ -193,5 +194,20 @@ async fn look_at_notifications(config: &Config, store: &Store, findings: &mut Ve
             Finding::warning("webhooks", found, hint)
         }
         Err(error) => Finding::bad("webhooks", on_one_line(&error), "see above"),
+    });
+}
+
+async fn look_at_spares(store: &Store, findings: &mut Vec<Finding>) {
+    findings.push(match store.sites_without_spare().await {
+        Ok(sites) if sites.is_empty() => {
+            Finding::good("spare keys", "every site with laptops has one")
+        }
+        Ok(sites) => {
+            let names: Vec<&str> = sites.iter().map(|site| site.as_str()).collect();
+            let found = format!("none at {}", names.join(", "));
+            let hint = "a lead enrols one, seals it in the safe, and runs `wardkey key spare`";
+            Finding::warning("spare keys", found, hint)
+        }
+        Err(error) => Finding::bad("spare keys", on_one_line(&error), "see above"),
     });
 }

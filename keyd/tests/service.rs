@@ -56,6 +56,8 @@ mod repeats;
 mod running;
 #[path = "service/samples.rs"]
 mod samples;
+#[path = "service/spares.rs"]
+mod spares;
 #[path = "service/status_lists.rs"]
 mod status_lists;
 #[path = "service/swaps/mod.rs"]

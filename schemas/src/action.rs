@@ -102,6 +102,15 @@ pub enum Act {
         /// In the person's own words.
         note: Note,
     },
+    /// Say that a security key is the site's spare, or that it is one no longer.
+    MarkSpare {
+        /// The key.
+        key: Thumbprint,
+        /// Whether it is.
+        spare: bool,
+        /// In the person's own words.
+        note: Note,
+    },
     /// Let a key in this program's memory read on the person's behalf for a while.
     OpenReader {
         /// The key.
@@ -122,6 +131,7 @@ impl Act {
             Self::Resume { .. } => "resume",
             Self::Revoke { .. } => "revoke",
             Self::EndSession { .. } => "end-session",
+            Self::MarkSpare { .. } => "mark-spare",
             Self::OpenReader { .. } => "open-reader",
         }
     }
@@ -163,6 +173,11 @@ pub type ActionBody = SignedAct;
 pub enum Outcome {
     /// Confirmed; it is in use.
     Confirmed,
+    /// It is marked.
+    SpareMarked {
+        /// Whether it is a spare now.
+        spare: bool,
+    },
     /// Stopped, or revoked.
     Stopped {
         /// The hold that was added.

@@ -12,7 +12,7 @@ pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
     CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Log,
     LogCommand, LogSource, Lost, MirrorLog, Orders, PolicyCommand, ProveLog, Reason, Resume,
-    Revoke, ServeWitness, Stop, VerifyLog, WitnessCommand,
+    Revoke, ServeWitness, Spare, Stop, VerifyLog, WitnessCommand,
 };
 
 const ABOUT: &str = "See the laptops and security keys of your site, stop them, and let them work \

@@ -6,13 +6,14 @@
 //! # Where to start
 //!
 //! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`lost`],
-//! [`resume`], [`end`] or [`reader`].
+//! [`resume`], [`end`], [`spare`] or [`reader`].
 
 pub mod confirm;
 pub mod end;
 pub mod lost;
 pub mod reader;
 pub mod resume;
+pub mod spare;
 pub mod stop;
 
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub(crate) struct Permitted {
     pub(crate) by: Signatory,
     pub(crate) site: wardkey_schemas::names::SiteCode,
     pub(crate) nonce: Nonce,
+    /// Whether the key that signed is the site's spare.
+    pub(crate) spare: bool,
     pub(crate) now: Timestamp,
 }
 
@@ -79,7 +82,12 @@ impl Permitted {
             ))))
         };
         match tx.consume_action_nonce(&self.nonce, self.now).await? {
-            NonceUse::Fresh => Ok(()),
+            NonceUse::Fresh => {
+                if self.spare {
+                    spare::tell(tx, &self.site, self.by.key, "act", self.now);
+                }
+                Ok(())
+            }
             NonceUse::Unknown => refuse(Code::NonceUnknown, "a nonce nobody gave out"),
             NonceUse::Used => refuse(Code::NonceUsed, "a nonce that was used"),
             NonceUse::Expired => refuse(Code::NonceExpired, "a nonce that waited too long"),
@@ -150,6 +158,7 @@ impl App {
             },
             site: act.site().clone(),
             nonce: act.action().nonce,
+            spare: key.spare,
             now,
         };
         match self.dispatch(&permitted, act.action().act.clone()).await {
@@ -224,6 +233,9 @@ impl App {
                 self.end_by_person(permitted, session, may == May::Own)
                     .await
             }
+            Act::MarkSpare { key, spare, note } => {
+                self.mark_spare(permitted, key, spare, note).await
+            }
             Act::OpenReader { reader_key, lasts } => {
                 self.open_reader(permitted, reader_key, lasts).await
             }
@@ -255,7 +267,7 @@ fn object_of(act: &Act) -> Object {
     use wardkey_schemas::action::Target;
     match act {
         Act::ConfirmLaptop { device, .. } => Object::Laptop(*device),
-        Act::ConfirmKey { key, .. } => Object::Key(*key),
+        Act::ConfirmKey { key, .. } | Act::MarkSpare { key, .. } => Object::Key(*key),
         Act::Stop { target, .. } | Act::Resume { target, .. } | Act::Revoke { target, .. } => {
             match target {
                 Target::Laptop { device } => Object::Laptop(*device),

@@ -15,7 +15,7 @@ use wardkey_schemas::session::EndReason;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
 
-use crate::act::give_order;
+use crate::act::{give_order, spare};
 use crate::app::App;
 use crate::caller::refusal_detail;
 use crate::standing::{self, For};
@@ -90,15 +90,21 @@ impl Work for Activate {
     async fn run(&mut self, tx: &mut Tx) -> Result<Self::Out, StoreError> {
         let outcome = self.decide(tx).await?;
         match &outcome {
-            Ok(()) => tx.audit(Draft {
-                at: self.now,
-                site: self.session.site.clone(),
-                event: self.event(),
-                actor: Actor::Key(self.session.key),
-                object: Object::Laptop(self.session.device),
-                code: None,
-                detail: self.detail.clone(),
-            }),
+            Ok(()) => {
+                let session = &self.session;
+                if self.context.key.spare {
+                    spare::tell(tx, &session.site, session.key, self.event(), self.now);
+                }
+                tx.audit(Draft {
+                    at: self.now,
+                    site: session.site.clone(),
+                    event: self.event(),
+                    actor: Actor::Key(session.key),
+                    object: Object::Laptop(session.device),
+                    code: None,
+                    detail: self.detail.clone(),
+                });
+            }
             Err(refusal) => tx.audit(refused(&self.context, refusal, self.now)),
         }
         Ok(outcome)

@@ -68,6 +68,11 @@ impl Things {
                 session: self.session,
                 note: note(),
             },
+            Act::MarkSpare {
+                key: self.person.key(),
+                spare: true,
+                note: note(),
+            },
             Act::ReportLost {
                 laptop: Some(self.laptop.asset.clone()),
                 key: Some(self.person.token.serial),
@@ -101,7 +106,10 @@ impl Things {
 /// The table, in its own words: what a role may do at its own site.
 const fn may(role: Role, act: &Act) -> bool {
     match act {
-        Act::ConfirmLaptop { .. } | Act::ConfirmKey { .. } | Act::Resume { .. } => {
+        Act::ConfirmLaptop { .. }
+        | Act::ConfirmKey { .. }
+        | Act::MarkSpare { .. }
+        | Act::Resume { .. } => {
             matches!(role, Role::Lead | Role::SecurityOfficer)
         }
         Act::Stop { class, .. } => match class {
@@ -128,6 +136,7 @@ const fn elsewhere(act: &Act) -> Option<Code> {
     match act {
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
+        | Act::MarkSpare { .. }
         | Act::Stop { .. }
         | Act::ReportLost { .. }
         | Act::Resume { .. }

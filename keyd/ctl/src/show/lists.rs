@@ -3,6 +3,7 @@
 use wardkey_schemas::limits;
 use wardkey_schemas::order::{Hold, Mode};
 use wardkey_schemas::query::{KeyRow, LaptopRow, SessionRow};
+use wardkey_schemas::status::ObjectState;
 use wardkey_told::shown;
 
 use crate::table::Table;
@@ -86,7 +87,11 @@ pub fn keys(rows: &[KeyRow], times: &Times) -> String {
         table.push([
             row.serial.to_string(),
             row.name.to_string(),
-            row.role.to_string(),
+            if row.spare {
+                format!("{} (spare)", row.role)
+            } else {
+                row.role.to_string()
+            },
             row.state.to_string(),
             classes(&row.holds),
             row.firmware.to_string(),
@@ -96,6 +101,15 @@ pub fn keys(rows: &[KeyRow], times: &Times) -> String {
     }
     let mut text = Text::from(table.to_string());
     end(&mut text, rows.len(), "security keys");
+    let ready =
+        |row: &&KeyRow| row.spare && row.state == ObjectState::Active && row.holds.is_empty();
+    if rows.len() < limits::ROWS && rows.iter().find(ready).is_none() {
+        text.line(
+            "\nthe site has no spare security key that could be used: enrol one, seal it in the \
+             safe, and\nrun `wardkey key spare SERIAL`"
+                .to_owned(),
+        );
+    }
     for row in rows {
         holds_under(&mut text, &row.serial.to_string(), &row.holds);
     }
@@ -169,7 +183,6 @@ mod tests {
     use wardkey_schemas::names::{Firmware, TokenSerial};
     use wardkey_schemas::order::HoldClass;
     use wardkey_schemas::role::Role;
-    use wardkey_schemas::status::ObjectState;
 
     use super::*;
 
@@ -211,6 +224,7 @@ mod tests {
             person: PersonId::from_bytes([4; 16]),
             name: "Sam O'Neill".parse().unwrap(),
             role: Role::Staff,
+            spare: false,
             state: ObjectState::Active,
             holds: Vec::new(),
             last_used: None,

@@ -1,6 +1,7 @@
 //! A look at everything that can be wrong with a service, with what to do about it.
 
 use tokio::sync::mpsc;
+use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_told::{Finding, on_one_line};
 
@@ -203,7 +204,7 @@ async fn look_at_spares(store: &Store, findings: &mut Vec<Finding>) {
             Finding::good("spare keys", "every site with laptops has one")
         }
         Ok(sites) => {
-            let names: Vec<&str> = sites.iter().map(|site| site.as_str()).collect();
+            let names: Vec<&str> = sites.iter().map(SiteCode::as_str).collect();
             let found = format!("none at {}", names.join(", "));
             let hint = "a lead enrols one, seals it in the safe, and runs `wardkey key spare`";
             Finding::warning("spare keys", found, hint)

@@ -104,6 +104,7 @@ const fn lets_in(act: &Act) -> bool {
         | Act::ReportLost { .. }
         | Act::Revoke { .. }
         | Act::EndSession { .. }
+        | Act::MarkSpare { .. }
         | Act::OpenReader { .. } => false,
     }
 }

@@ -101,14 +101,11 @@ pub fn keys(rows: &[KeyRow], times: &Times) -> String {
     }
     let mut text = Text::from(table.to_string());
     end(&mut text, rows.len(), "security keys");
-    let ready =
-        |row: &&KeyRow| row.spare && row.state == ObjectState::Active && row.holds.is_empty();
-    if rows.len() < limits::ROWS && rows.iter().find(ready).is_none() {
-        text.line(
-            "\nthe site has no spare security key that could be used: enrol one, seal it in the \
-             safe, and\nrun `wardkey key spare SERIAL`"
-                .to_owned(),
-        );
+    let is_ready =
+        |row: &KeyRow| row.spare && row.state == ObjectState::Active && row.holds.is_empty();
+    // Of a list that was cut nobody knows.
+    if (1..limits::ROWS).contains(&rows.len()) && !rows.iter().any(is_ready) {
+        text.line("(no spare: enrol one, seal it in the safe, and run `wardkey key spare SERIAL`)");
     }
     for row in rows {
         holds_under(&mut text, &row.serial.to_string(), &row.holds);
@@ -261,8 +258,32 @@ HMP-X-04 is stopped:
             "\
 SERIAL    NAME         ROLE   STATE   STOPPED  FIRMWARE  LAST USED  PERSON
 33162554  Sam O'Neill  staff  active  -        5.7.4     -          04040404-0404-0404-0404-040404040404
+(no spare: enrol one, seal it in the safe, and run `wardkey key spare SERIAL`)
 "
         );
+    }
+
+    #[test]
+    fn a_spare_is_shown_and_counts_while_it_can_be_used() {
+        let spare = KeyRow {
+            spare: true,
+            ..key_row()
+        };
+        let text = keys(&[key_row(), spare.clone()], &times());
+        assert!(text.contains("staff (spare)"), "{text}");
+        assert!(!text.contains("no spare"), "{text}");
+        for gone in [
+            KeyRow {
+                holds: vec![stopped()],
+                ..spare.clone()
+            },
+            KeyRow {
+                state: ObjectState::Revoked,
+                ..spare
+            },
+        ] {
+            assert!(keys(&[gone], &times()).contains("(no spare:"));
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl Work for Resume {
     type Out = Outcome;
 
     async fn run(&mut self, tx: &mut Tx) -> Result<Outcome, StoreError> {
+        tx.require_recovered()?;
         self.permitted.take_nonce(tx).await?;
         self.require_own_site(tx).await?;
         let standing = tx.holds_on(&self.target).await?;

@@ -122,6 +122,7 @@ impl Activate {
     }
 
     async fn decide(&self, tx: &mut Tx) -> Result<Result<(), Refusal>, StoreError> {
+        tx.require_recovered()?;
         let context = Arc::clone(&self.context);
         let (device, key) = (&context.device, &context.key);
         if !tx.consume_challenge(context.challenge.id, self.now).await? {

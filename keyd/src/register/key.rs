@@ -402,6 +402,7 @@ impl Work for Announce {
     type Out = ();
 
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.require_recovered()?;
         let refuse = |refusal| Err(StoreError::Refused(Box::new(refusal)));
         if let VouchedBy::Charter { charter } = self.vouched_by {
             let key = self.key.key.thumbprint();

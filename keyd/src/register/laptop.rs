@@ -437,6 +437,7 @@ impl Work for Announce {
     type Out = ();
 
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.require_recovered()?;
         let refuse = |refusal| Err(StoreError::Refused(Box::new(refusal)));
         let written = match self.device.generation {
             Generation::FIRST => tx.insert_device(&self.device, self.now).await?,

@@ -61,9 +61,10 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         if let StoreError::Refused(refusal) = error {
             // The record is what is in doubt: nothing more is written into it about such a no.
-            return match refusal.code() {
-                Code::RecoveryHold => Self::Recorded(*refusal),
-                _ => Self::Refused(*refusal),
+            return if refusal.code() == Code::RecoveryHold {
+                Self::Recorded(*refusal)
+            } else {
+                Self::Refused(*refusal)
             };
         }
         if matches!(error, StoreError::Busy) {

@@ -130,9 +130,10 @@ impl Recovery {
         if state.why == why || state.moves != moves {
             return;
         }
-        match &why {
-            Some(why) => tracing::error!(%why, "Held: nothing is issued, leased or let back in"),
-            None => tracing::info!("A witness has seen that the record continues"),
+        if let Some(why) = &why {
+            tracing::error!(%why, "Held: nothing is issued, leased or let back in");
+        } else {
+            tracing::info!("A witness has seen that the record continues");
         }
         state.why = why;
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use wardkey_edge::client::Endpoint;
+use wardkey_edge::dates::{Dates, Past};
 use wardkey_edge::pem;
 use wardkey_gate::root_pin::{self, RootPinError};
 use wardkey_gate::trusted_file::Writers;
@@ -65,6 +66,7 @@ impl RootError {
 pub struct Root {
     pin: Sha256,
     roots: Vec<Vec<u8>>,
+    past: Past,
 }
 
 impl Root {
@@ -91,12 +93,22 @@ impl Root {
         for path in &config.extra_roots {
             roots.extend(certificates(path)?);
         }
-        Ok(Self { pin, roots })
+        Ok(Self {
+            pin,
+            roots,
+            past: Past::default(),
+        })
     }
 
     /// The hash of the root: SHA-256 of its certificate.
     pub const fn pin(&self) -> Sha256 {
         self.pin
+    }
+
+    /// The latest moment that is certainly past: certificates of services are judged by it, never
+    /// by this laptop's calendar.
+    pub const fn past(&self) -> &Past {
+        &self.past
     }
 
     /// How `service` is called: TLS below this root, and below those that the settings add.
@@ -105,6 +117,7 @@ impl Root {
             url: service.url.clone(),
             connect: service.connect,
             roots: self.roots.clone(),
+            dates: Dates::Past(self.past.clone()),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use wardkey_edge::client::{CallError, Client, ClientError, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_schemas::jws::Sealed;
 use wardkey_schemas::registration::{
     AnnounceKey, AnnounceLaptop, KeyOffer, LaptopOffer, OpenKey, OpenLaptop, Receipt, ReportIssued,
@@ -87,6 +88,7 @@ impl RemoteKeyd {
             url: address.url.clone(),
             connect: address.connect,
             roots,
+            dates: Dates::Calendar,
         };
         Ok(Self(Client::new(&endpoint)?))
     }

@@ -9,7 +9,6 @@ use wardkey_schemas::time::Timestamp;
 
 use crate::clock;
 use crate::link::hub::Hub;
-use crate::log::recovery::Recovery;
 use crate::log::witnesses::Witness;
 use crate::platform::RoomProvider;
 use crate::policies::Policies;
@@ -35,8 +34,6 @@ pub struct App {
     pub hub: Hub,
     /// Who looks at the record.
     pub witnesses: Vec<Witness>,
-    /// Whether it waits for one of them.
-    pub recovery: Recovery,
     /// The status lists that this node hands out.
     pub lists: Shelf,
     trust: RwLock<Arc<Trust>>,
@@ -68,6 +65,9 @@ impl App {
         sent: mpsc::UnboundedSender<(DeviceId, OrderSeq)>,
     ) -> Self {
         let trust = RwLock::new(Arc::new(trust));
+        if !witnesses.is_empty() {
+            store.recovery().wait_for_witnesses();
+        }
         Self {
             store,
             policy,
@@ -75,7 +75,6 @@ impl App {
             signers,
             platform,
             hub: Hub::default(),
-            recovery: Recovery::new(!witnesses.is_empty()),
             witnesses,
             lists: Shelf::default(),
             trust,

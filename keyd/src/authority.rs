@@ -28,6 +28,8 @@ pub enum May {
 pub enum Deed {
     /// Confirm a laptop or key on another screen.
     Confirm,
+    /// Say which key is the site's spare.
+    MarkSpare,
     /// Stop a laptop or key that is lost or stolen, or both as one report.
     ReportLost,
     /// Stop a laptop, a key or a person for another reason.
@@ -58,8 +60,9 @@ pub enum Deed {
 
 impl Deed {
     /// All deeds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Confirm,
+        Self::MarkSpare,
         Self::ReportLost,
         Self::Stop,
         Self::BlockSite,
@@ -79,6 +82,7 @@ impl Deed {
     pub const fn of(act: &Act) -> Self {
         match act {
             Act::ConfirmLaptop { .. } | Act::ConfirmKey { .. } => Self::Confirm,
+            Act::MarkSpare { .. } => Self::MarkSpare,
             Act::Stop {
                 target,
                 class,
@@ -123,7 +127,7 @@ impl Deed {
         use May::{No, Own, WithSecond, Yes};
         match self {
             // At their own site: whoever confirms has read the other screen.
-            Self::Confirm => [No, Yes, Yes, Yes, No],
+            Self::Confirm | Self::MarkSpare => [No, Yes, Yes, Yes, No],
             // Speed beats hierarchy: what is lost is stopped by whoever misses it.
             Self::ReportLost => [Yes, Yes, Yes, Yes, No],
             Self::Stop | Self::Undo | Self::Message => [No, Yes, Yes, Yes, No],
@@ -167,6 +171,7 @@ impl Deed {
                     | (National, Lead | Officer | National)
             ),
             Self::Confirm
+            | Self::MarkSpare
             | Self::ReportLost
             | Self::Stop
             | Self::BlockSite

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use wardkey_edge::client::{Client, ClientError, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_edge::pem;
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::policy::PartialPolicy;
@@ -125,6 +126,7 @@ impl RawWitness {
             url: self.url,
             connect: self.connect,
             roots,
+            dates: Dates::Calendar,
         };
         // What cannot be called is said now and not when it is needed.
         Client::new(&endpoint).map_err(|error| format!("witness.url: {error}"))?;
@@ -299,6 +301,7 @@ impl RawPlatform {
             url: self.url,
             connect: None,
             roots,
+            dates: Dates::Calendar,
         };
         Ok(PlatformSettings { endpoint, key })
     }

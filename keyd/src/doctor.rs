@@ -1,6 +1,7 @@
 //! A look at everything that can be wrong with a service, with what to do about it.
 
 use tokio::sync::mpsc;
+use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_told::{Finding, on_one_line};
 
@@ -20,6 +21,7 @@ pub async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     look_at_trust(config, &store, now, &mut findings).await;
     look_at_record(&store, &mut findings).await;
     look_at_notifications(config, &store, &mut findings).await;
+    look_at_spares(&store, &mut findings).await;
     store.close().await;
     findings
 }
@@ -193,5 +195,20 @@ async fn look_at_notifications(config: &Config, store: &Store, findings: &mut Ve
             Finding::warning("webhooks", found, hint)
         }
         Err(error) => Finding::bad("webhooks", on_one_line(&error), "see above"),
+    });
+}
+
+async fn look_at_spares(store: &Store, findings: &mut Vec<Finding>) {
+    findings.push(match store.sites_without_spare().await {
+        Ok(sites) if sites.is_empty() => {
+            Finding::good("spare keys", "every site with laptops has one")
+        }
+        Ok(sites) => {
+            let names: Vec<&str> = sites.iter().map(SiteCode::as_str).collect();
+            let found = format!("none at {}", names.join(", "));
+            let hint = "a lead enrols one, seals it in the safe, and runs `wardkey key spare`";
+            Finding::warning("spare keys", found, hint)
+        }
+        Err(error) => Finding::bad("spare keys", on_one_line(&error), "see above"),
     });
 }

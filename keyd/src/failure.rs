@@ -60,7 +60,12 @@ impl From<Refusal> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         if let StoreError::Refused(refusal) = error {
-            return Self::Refused(*refusal);
+            // The record is what is in doubt: nothing more is written into it about such a no.
+            return if refusal.code() == Code::RecoveryHold {
+                Self::Recorded(*refusal)
+            } else {
+                Self::Refused(*refusal)
+            };
         }
         if matches!(error, StoreError::Busy) {
             let wanted = "fewer than the service takes on at once";

@@ -319,6 +319,7 @@ impl Work for Renew {
     type Out = Result<(), Refusal>;
 
     async fn run(&mut self, tx: &mut Tx) -> Result<Self::Out, StoreError> {
+        tx.require_recovered()?;
         let session = &self.session;
         let device = &session.device;
         let above = tx.take_above(&session.site, session.key).await?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use wardkey_edge::client::{Client, ClientError, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_edge::pem;
 use wardkey_edge::pieces::Pieces;
 use wardkey_edge::telemetry::{self, Format};
@@ -329,6 +330,7 @@ async fn put_back(command: Recover) -> Result<ExitCode, RunError> {
             url: command.from.clone(),
             connect: None,
             roots,
+            dates: Dates::Calendar,
         };
         Pieces::Service(Client::new(&endpoint)?, String::new())
     } else {

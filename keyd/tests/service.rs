@@ -22,12 +22,16 @@
 mod authorisation;
 #[path = "service/bodies.rs"]
 mod bodies;
+#[path = "service/cluster.rs"]
+mod cluster;
 #[path = "service/cuts.rs"]
 mod cuts;
 #[path = "service/database.rs"]
 mod database;
 #[path = "service/enrolment.rs"]
 mod enrolment;
+#[path = "service/failover.rs"]
+mod failover;
 #[path = "service/failures.rs"]
 mod failures;
 #[path = "service/good_path.rs"]
@@ -58,6 +62,8 @@ mod repeats;
 mod running;
 #[path = "service/samples.rs"]
 mod samples;
+#[path = "service/spares.rs"]
+mod spares;
 #[path = "service/status_lists.rs"]
 mod status_lists;
 #[path = "service/swaps/mod.rs"]

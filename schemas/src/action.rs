@@ -121,6 +121,15 @@ pub enum Act {
         /// In the person's own words.
         note: Note,
     },
+    /// Say that a security key is the site's spare, or that it is one no longer.
+    MarkSpare {
+        /// The key.
+        key: Thumbprint,
+        /// Whether it is.
+        spare: bool,
+        /// In the person's own words.
+        note: Note,
+    },
     /// Show staff a line on a laptop.
     Message {
         /// The laptop.
@@ -156,6 +165,7 @@ impl Act {
             Self::Revoke { .. } => "revoke",
             Self::Undo { .. } => "undo",
             Self::EndSession { .. } => "end-session",
+            Self::MarkSpare { .. } => "mark-spare",
             Self::Message { .. } => "message",
             Self::Agree { .. } => "agree",
             Self::OpenReader { .. } => "open-reader",
@@ -199,6 +209,11 @@ pub type ActionBody = SignedAct;
 pub enum Outcome {
     /// Confirmed; it is in use.
     Confirmed,
+    /// It is marked.
+    SpareMarked {
+        /// Whether it is a spare now.
+        spare: bool,
+    },
     /// Stopped, or revoked.
     Stopped {
         /// The hold that was added.

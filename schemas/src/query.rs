@@ -142,6 +142,8 @@ pub struct KeyRow {
     pub name: DisplayName,
     /// Their role.
     pub role: Role,
+    /// Whether it is the site's spare: each use of it is told.
+    pub spare: bool,
     /// Its state.
     pub state: ObjectState,
     /// The holds on it.

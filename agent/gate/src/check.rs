@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigError};
 use crate::folder::{FolderError, StateFolder};
 use crate::identity::Identity;
 use crate::latch::Owner;
-use crate::picture::VideoStack;
+use crate::picture::{Inhibitor, VideoStack};
 use crate::root_pin;
 use crate::store::{Kept, Store};
 use crate::trusted_file::Writers;
@@ -94,8 +94,32 @@ pub fn check(path: &Path) -> Findings {
             config.agent_uid
         ));
     }
+    check_inhibitor(&config, writers, &mut findings);
     check_state_and_guard(&config, identity.as_ref(), &mut findings);
     findings
+}
+
+/// A laptop that sleeps in a visit loses its picture for some seconds, and no more than that.
+fn check_inhibitor(config: &Config, writers: Writers, findings: &mut Findings) {
+    let program = config.inhibitor.display();
+    if config.inhibitor.exists()
+        && findings
+            .note(writers.verify_program(&config.inhibitor), |()| {
+                format!("`{program}` can be run")
+            })
+            .is_none()
+    {
+        return;
+    }
+    match Inhibitor::new(&config.inhibitor).try_out() {
+        Ok(()) => {
+            let fact = "the laptop is kept awake while the picture is open".to_owned();
+            findings.facts.push(fact);
+        }
+        Err(why) => findings.warnings.push(format!(
+            "nothing keeps the laptop awake while the picture is open (`{program}`: {why})"
+        )),
+    }
 }
 
 /// Only while no gate runs: trying a guard out would end what that gate's video program runs in.
@@ -113,6 +137,7 @@ fn check_state_and_guard(config: &Config, laptop: Option<&Identity>, findings: &
         config.guard,
         config.cgroup.as_deref(),
         &config.bwrap,
+        Inhibitor::new(&config.inhibitor),
         folder.path(),
     );
     findings.note(stack, |stack| {

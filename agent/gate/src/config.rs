@@ -20,6 +20,9 @@
 //! guard = "auto"                              # or "both", "cgroup", "namespace"
 //! cgroup = "/sys/fs/cgroup/wardkey"           # default: the cgroup in which the gate runs
 //! bwrap = "/usr/bin/bwrap"
+//!
+//! [sleep]
+//! inhibitor = "/usr/bin/systemd-inhibit"      # keeps the laptop awake while the picture is open
 //! ```
 
 use std::collections::BTreeMap;
@@ -56,6 +59,8 @@ pub struct Config {
     pub cgroup: Option<PathBuf>,
     /// The program that makes namespaces.
     pub bwrap: PathBuf,
+    /// The program that keeps the laptop awake; it need not be there.
+    pub inhibitor: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +70,8 @@ struct RawConfig {
     state: RawState,
     agent: RawAgent,
     video: RawVideo,
+    #[serde(default)]
+    sleep: RawSleep,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +109,20 @@ struct RawVideo {
     cgroup: Option<PathBuf>,
     #[serde(default = "usual_bwrap")]
     bwrap: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawSleep {
+    inhibitor: PathBuf,
+}
+
+impl Default for RawSleep {
+    fn default() -> Self {
+        Self {
+            inhibitor: PathBuf::from("/usr/bin/systemd-inhibit"),
+        }
+    }
 }
 
 fn root_folder() -> PathBuf {
@@ -202,6 +223,7 @@ impl RawConfig {
             ("video.folder", Some(&self.video.folder)),
             ("video.cgroup", self.video.cgroup.as_ref()),
             ("video.bwrap", Some(&self.video.bwrap)),
+            ("sleep.inhibitor", Some(&self.sleep.inhibitor)),
         ];
         for (name, path) in paths {
             if let Some(path) = path
@@ -249,6 +271,7 @@ impl RawConfig {
             guard: self.video.guard,
             cgroup: self.video.cgroup,
             bwrap: self.video.bwrap,
+            inhibitor: self.sleep.inhibitor,
         }
     }
 }
@@ -289,6 +312,7 @@ mod tests {
         let config = load(GOOD).unwrap();
         assert_eq!(config.guard, GuardChoice::Auto);
         assert_eq!(config.bwrap, Path::new("/usr/bin/bwrap"));
+        assert_eq!(config.inhibitor, Path::new("/usr/bin/systemd-inhibit"));
         assert_eq!(config.cgroup, None);
         assert_eq!(config.program.folder, Path::new("/"));
         assert_eq!(config.program.environment.len(), 0);
@@ -319,8 +343,9 @@ mod tests {
             .replace("/run/wardkey/gate.sock", "gate.sock")
             .replace("/usr/bin/true", "true")
             .replace("[agent]", "tpm = \"nowhere\"\n[agent]")
-            + "environment = { WARDKEY_ROOM = \"x\", \"A=B\" = \"\" }";
-        assert_eq!(problems(&wrong).len(), 6, "{:?}", problems(&wrong));
+            + "environment = { WARDKEY_ROOM = \"x\", \"A=B\" = \"\" }\n\
+               [sleep]\ninhibitor = \"systemd-inhibit\"";
+        assert_eq!(problems(&wrong).len(), 7, "{:?}", problems(&wrong));
     }
 
     #[test]

@@ -244,7 +244,8 @@ impl<F: Folder, K: Chip, P: Picture, C: Clock> Gate<F, K, P, C> {
         self.machine.visit().map(Visit::told).ok_or_else(closed)
     }
 
-    fn status(&self) -> Status {
+    fn status(&mut self) -> Status {
+        let awake = self.picture.awake();
         let latch = self.machine.latch();
         Status {
             open: self.machine.visit().map(Visit::told),
@@ -255,6 +256,7 @@ impl<F: Folder, K: Chip, P: Picture, C: Clock> Gate<F, K, P, C> {
             identity: self.identity.clone(),
             bundle: self.trust.as_ref().map(|trust| trust.note().version),
             guard: self.guard,
+            awake,
             now: self.clock.read().now,
         }
     }

@@ -21,6 +21,7 @@ mod cgroup;
 mod children;
 mod confinement;
 mod guard;
+mod inhibitor;
 mod launch;
 mod line;
 mod stack;
@@ -37,6 +38,7 @@ use crate::boottime::Boottime;
 pub use self::cgroup::CgroupError;
 pub use self::confinement::{Confinement, Guard, GuardChoice};
 pub use self::guard::guard;
+pub use self::inhibitor::{Awake, Inhibitor};
 pub use self::launch::launch;
 pub use self::stack::VideoStack;
 
@@ -94,6 +96,9 @@ pub trait Picture {
     ///
     /// [`PictureError::StillThere`] if that cannot be proved: the gate must not go on.
     fn close(&mut self) -> Result<(), PictureError>;
+
+    /// Whether something keeps the laptop awake for it.
+    fn awake(&mut self) -> Awake;
 }
 
 /// Why the picture could not be opened, kept or closed. A fault, never an answer.

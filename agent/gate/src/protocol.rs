@@ -21,7 +21,7 @@ use wardkey_schemas::{Code, Refusal};
 use crate::boottime::Boottime;
 use crate::identity::Identity;
 use crate::limits;
-use crate::picture::Guard;
+use crate::picture::{Awake, Guard};
 
 /// What the agent asks for.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -125,6 +125,8 @@ pub struct Status {
     pub bundle: Option<BundleVersion>,
     /// What the video program runs in.
     pub guard: Guard,
+    /// Whether something keeps the laptop awake while the picture is open.
+    pub awake: Awake,
     /// This moment.
     pub now: Boottime,
 }

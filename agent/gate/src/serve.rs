@@ -23,7 +23,7 @@ use crate::folder::{FolderError, StateFolder};
 use crate::gate::{Files, Gate, GateError};
 use crate::limits;
 use crate::listener::{ListenError, Listener};
-use crate::picture::{PictureError, VideoStack};
+use crate::picture::{Inhibitor, PictureError, VideoStack};
 use crate::protocol::{Answer, FromGate, parse_line, to_line, too_long};
 use crate::trusted_file::{TrustedFileError, Writers};
 
@@ -59,6 +59,9 @@ pub enum ServeError {
 pub fn serve(config: &Config) -> Result<Infallible, ServeError> {
     let writers = Writers::of_this_process();
     writers.verify_program(config.video_program())?;
+    if config.inhibitor.exists() {
+        writers.verify_program(&config.inhibitor)?;
+    }
     writers.verify_folder(&config.state_folder)?;
     let folder = StateFolder::take(&config.state_folder)?;
     // From here on we are the only gate with this folder.
@@ -67,6 +70,7 @@ pub fn serve(config: &Config) -> Result<Infallible, ServeError> {
         config.guard,
         config.cgroup.as_deref(),
         &config.bwrap,
+        Inhibitor::new(&config.inhibitor),
         folder.path(),
     )?;
     let guard = picture.guard();

@@ -522,6 +522,7 @@ mod tests {
             keys: keys.then_some(key).into_iter().collect(),
             gate: true,
             latched: false,
+            awake: None,
             holds: Vec::new(),
             last_order: wardkey_schemas::ids::OrderSeq::NONE,
             linked: false,

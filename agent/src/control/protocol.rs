@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use wardkey_gate::picture::Awake;
 use wardkey_schemas::bundle::BundleVersion;
 use wardkey_schemas::ids::{DeviceId, Generation, OrderSeq, RoomId, SessionId};
 use wardkey_schemas::key::Thumbprint;
@@ -270,6 +271,8 @@ pub struct Status {
     pub latched: bool,
     /// The stops that stand in the gate.
     pub holds: Vec<Hold>,
+    /// Whether something keeps the laptop awake while a room is open, by the gate's last word.
+    pub awake: Option<Awake>,
     /// The last order that the gate acted on.
     pub last_order: OrderSeq,
     /// Whether orders reach the laptop at once.

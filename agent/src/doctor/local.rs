@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wardkey_gate::client::Client as GateClient;
 use wardkey_gate::identity::Identity;
+use wardkey_gate::picture::Awake;
 use wardkey_gate::protocol::{Answer, Request};
 use wardkey_gate::trusted_file::Writers;
 use wardkey_schemas::bytes::Bytes;
@@ -131,6 +132,7 @@ pub(super) fn look_at_agent_and_gate(
                 let refusal = Refusal::new(Code::GateUnavailable, "the agent has none", wanted);
                 Finding::failed("gate", &Failure::refused(refusal))
             });
+            findings.extend(status.awake.map(awake));
             findings.push(if status.linked {
                 Finding::good("orders", "they reach the laptop at once")
             } else {
@@ -146,13 +148,13 @@ pub(super) fn look_at_agent_and_gate(
             let found = format!("not running: {}", on_one_line(&error));
             let hint = "start it with `wardkey-agent run`, or look why the service has ended";
             findings.push(Finding::warning("agent", found, hint));
-            findings.push(look_at_gate(config, laptop));
+            look_at_gate(config, laptop, findings);
         }
         Err(error) => findings.push(Finding::failed("agent", &Failure::from(error))),
     }
 }
 
-fn look_at_gate(config: &Config, laptop: Option<&Laptop>) -> Finding {
+fn look_at_gate(config: &Config, laptop: Option<&Laptop>, findings: &mut Vec<Finding>) {
     const WHAT: &str = "gate";
     let asked = GateClient::connect(&config.gate, GATE_ANSWERS)
         .and_then(|mut gate| gate.ask(&Request::Status {}));
@@ -161,8 +163,9 @@ fn look_at_gate(config: &Config, laptop: Option<&Laptop>) -> Finding {
         let refusal = Refusal::new(Code::GateUnavailable, found, wanted);
         Finding::failed(WHAT, &Failure::refused(refusal))
     };
-    match asked {
+    let finding = match asked {
         Ok(Answer::Status(status)) => {
+            findings.push(awake(status.awake));
             let knows = status.identity.as_ref() == laptop.map(Laptop::identity).as_ref();
             if knows {
                 latch(WHAT, "answers", status.latched)
@@ -174,6 +177,25 @@ fn look_at_gate(config: &Config, laptop: Option<&Laptop>) -> Finding {
         Ok(Answer::Refused(refusal)) => Finding::failed(WHAT, &Failure::refused(refusal)),
         Ok(_) => refused("another answer".to_owned()),
         Err(error) => refused(on_one_line(&error)),
+    };
+    findings.push(finding);
+}
+
+/// Whether the laptop may fall asleep in a visit; then it has no picture until it was checked anew.
+fn awake(awake: Awake) -> Finding {
+    const WHAT: &str = "sleep";
+    let hint = "`wardkey-gate check`, as root, says what is missing";
+    match awake {
+        Awake::Ready => Finding::good(WHAT, "the laptop will be kept awake while a room is open"),
+        Awake::Kept => Finding::good(WHAT, "the laptop is kept awake while the room is open"),
+        Awake::Failed => {
+            let found = "the laptop is not kept awake though a room is open";
+            Finding::warning(WHAT, found, hint)
+        }
+        Awake::NoProgram => {
+            let found = "nothing keeps the laptop awake while a room is open";
+            Finding::warning(WHAT, found, hint)
+        }
     }
 }
 

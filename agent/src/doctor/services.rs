@@ -34,6 +34,9 @@ impl<'a> Services<'a> {
     async fn look_at_keyd(&self, findings: &mut Vec<Finding>) -> Option<Trusted> {
         const WHAT: &str = "key service";
         let endpoint = self.root.endpoint(&self.config.keyd);
+        if let Ok(Some(newest)) = self.newest() {
+            self.root.past().raise(newest.certainly_past);
+        }
         let reached = async {
             let keyd = Client::new(&endpoint)?;
             let package: BundlePackage = keyd.read_from("/v1/bundle").await?;

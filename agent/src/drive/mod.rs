@@ -26,6 +26,7 @@ use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use wardkey_edge::client::{ClientError, Endpoint};
+use wardkey_edge::dates::Past;
 use wardkey_gate::boottime::Boottime;
 use wardkey_gate::clock::{Clock as _, SystemClock};
 use wardkey_told::on_one_line;
@@ -144,6 +145,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         hand: Hand::start(events.clone()),
         chip,
         endpoint,
+        past: root.past().clone(),
         keyd,
         gate: None,
         link: None,
@@ -197,6 +199,7 @@ struct Drive<'a> {
     hand: Hand,
     chip: Chip,
     endpoint: Endpoint,
+    past: Past,
     keyd: Arc<Keyd>,
     gate: Option<Gate>,
     link: Option<Link>,
@@ -220,6 +223,9 @@ impl Drive<'_> {
     }
 
     fn act_on(&mut self, actions: Vec<Action>) -> Result<(), RunError> {
+        if let Some(past) = self.session.certainly_past() {
+            self.past.raise(past);
+        }
         for action in actions {
             self.act(action);
         }

@@ -40,6 +40,9 @@ impl Ground {
         // Whatever was there before is understood, or nothing is written over it.
         Laptop::find(&folder)?;
         let newest = trust_file::find(&folder)?.map(|kept| kept.newest);
+        if let Some(newest) = &newest {
+            root.past().raise(newest.certainly_past);
+        }
         require_writable(&config.state)?;
         require_writable(config.identity.parent().unwrap_or(&config.identity))?;
         let event_log = read_event_log(&config.event_log)?;
@@ -74,8 +77,12 @@ impl Ground {
         let package: BundlePackage = keyd.read_from("/v1/bundle").await?;
         let certified: ServiceKeys = keyd.read_from("/v1/service-keys").await?;
         let pin = self.root.pin();
-        Trusted::verify(package, certified, &pin, self.newest.as_ref())
-            .map_err(Failure::not_believed)
+        let trusted = Trusted::verify(package, certified, &pin, self.newest.as_ref())
+            .map_err(Failure::not_believed)?;
+        self.root
+            .past()
+            .raise(trusted.trust().note().certainly_past);
+        Ok(trusted)
     }
 }
 

@@ -315,6 +315,11 @@ impl Session {
         .unwrap_or(Boottime::NEVER)
     }
 
+    /// A moment that is certainly past on keyd's clock: the latest that it has signed.
+    pub const fn certainly_past(&self) -> Option<Timestamp> {
+        self.past
+    }
+
     fn ticket(&mut self) -> Ticket {
         self.tickets = self.tickets.saturating_add(1);
         Ticket(self.tickets)

@@ -49,6 +49,7 @@ impl Session {
             gate: self.gate.is_ready(),
             latched: self.gate.is_latched(),
             holds: gate.map(|status| status.holds.clone()).unwrap_or_default(),
+            awake: gate.map(|status| status.awake),
             last_order: self.gate.last_order(),
             linked: self.link.is_alive(),
             bundle: self

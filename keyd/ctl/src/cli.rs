@@ -12,7 +12,7 @@ pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
     Agree, CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Log,
     LogCommand, LogSource, Lost, Message, MirrorLog, Orders, PolicyCommand, ProveLog, Reason,
-    Resume, Revoke, ServeWitness, Stop, Undo, VerifyLog, What, Who, WitnessCommand,
+    Resume, Revoke, ServeWitness, Spare, Stop, Undo, VerifyLog, What, Who, WitnessCommand,
 };
 
 const ABOUT: &str = "See the laptops and security keys of your site, stop them, and let them work \

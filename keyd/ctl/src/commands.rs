@@ -65,6 +65,7 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Confirm(Confirm::Laptop(laptop)) => confirming::laptop(desk, laptop).await,
         Command::Confirm(Confirm::Key(key)) => confirming::key(desk, key).await,
         Command::Key(KeyCommand::Enrol(enrol)) => enrol::enrol(desk, enrol, new_serial).await,
+        Command::Key(KeyCommand::Spare(spare)) => confirming::spare(desk, spare).await,
         Command::Key(KeyCommand::Show) => showing::key(desk).await,
         Command::Status(command) => status::run(desk, command).await,
         Command::Login => showing::login(desk).await,

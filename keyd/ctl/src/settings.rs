@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use wardkey_edge::client::Endpoint;
+use wardkey_edge::dates::Dates;
 use wardkey_edge::pem;
 use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::names::{SiteCode, TokenSerial};
@@ -225,6 +226,7 @@ impl RawSettings {
                 url,
                 connect: raw.connect,
                 roots: roots.clone(),
+                dates: Dates::Calendar,
             })
         };
         let (keyd, ca) = (endpoint(self.keyd), endpoint(self.ca));

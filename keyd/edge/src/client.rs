@@ -13,6 +13,7 @@ use wardkey_schemas::status_list::{
 };
 use wardkey_schemas::{Code, Refusal};
 
+use crate::dates::Dates;
 use crate::{limits, tls};
 
 /// Where a service is.
@@ -25,6 +26,8 @@ pub struct Endpoint {
     /// Root certificates (DER) to believe: the installation's, and those of a network that
     /// inspects TLS.
     pub roots: Vec<Vec<u8>>,
+    /// At which time the service's certificates are judged.
+    pub dates: Dates,
 }
 
 /// Why a client cannot be made.
@@ -124,7 +127,7 @@ impl Client {
             .tcp_nodelay(true);
         match url.scheme() {
             "https" => {
-                let config = tls::client(endpoint.roots.iter().cloned())?;
+                let config = tls::client(endpoint.roots.iter().cloned(), &endpoint.dates)?;
                 builder = builder.tls_backend_preconfigured(config).https_only(true);
             }
             "http" if is_loopback(host) => {

@@ -8,6 +8,7 @@
 //! - A listener speaks TLS 1.3 only; plain HTTP is refused on any address that is not loopback.
 //! - A client believes the installation's own roots and those that its operator added (networks
 //!   that inspect TLS), never the platform's.
+//! - On laptops no certificate is judged by the calendar: [`dates`].
 //! - The one place that turns a refusal into an HTTP status is [`status`].
 //! - Every length and every wait is bounded, in [`limits`].
 //!
@@ -17,6 +18,7 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+pub mod dates;
 pub mod limits;
 pub mod pem;
 #[cfg(feature = "client")]

@@ -99,7 +99,8 @@ impl Socket {
         // An order is a few hundred bytes that must not wait for others.
         stream.set_nodelay(true).map_err(connect)?;
         let stream: Box<dyn Connection> = if scheme == "wss" {
-            let config = tls::client(endpoint.roots.iter().cloned()).map_err(ClientError::Tls)?;
+            let config = tls::client(endpoint.roots.iter().cloned(), &endpoint.dates)
+                .map_err(ClientError::Tls)?;
             let name = ServerName::try_from(host.to_owned()).map_err(|_| address())?;
             let connector = TlsConnector::from(std::sync::Arc::new(config));
             let handshake = timeout(limits::HANDSHAKE, connector.connect(name, stream));
@@ -158,6 +159,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::dates::Dates;
 
     async fn listener() -> (TcpListener, Endpoint) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -165,6 +167,7 @@ mod tests {
             url: "http://localhost".to_owned(),
             connect: Some(listener.local_addr().unwrap()),
             roots: Vec::new(),
+            dates: Dates::Calendar,
         };
         (listener, endpoint)
     }
@@ -216,6 +219,7 @@ mod tests {
             url: "http://keyd.wardkey.example".to_owned(),
             connect: Some("127.0.0.1:1".parse().unwrap()),
             roots: Vec::new(),
+            dates: Dates::Calendar,
         };
         let error = Socket::open(&endpoint, "/v1/link", 100).await.unwrap_err();
         assert!(matches!(

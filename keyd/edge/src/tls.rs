@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, version};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::dates::{ByItsOwnDates, Dates};
 
 /// Why a TLS configuration cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +21,9 @@ pub enum TlsError {
     /// A root cannot be used.
     #[error("a root certificate cannot be used for TLS")]
     Root(#[source] rustls::Error),
+    /// The roots make no verifier.
+    #[error("the root certificates cannot be used for TLS")]
+    Verifier(#[source] Box<rustls::client::VerifierBuilderError>),
     /// No root was given: believing nobody is a mistake in the settings.
     #[error("no root certificate was given")]
     NoRoots,
@@ -86,12 +92,15 @@ pub fn server(identity: Arc<Identity>) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-/// The client side: the roots it believes.
+/// The client side: the roots it believes, and the time at which it judges what they vouch for.
 ///
 /// # Errors
 ///
 /// [`TlsError::NoRoots`] or [`TlsError::Root`].
-pub fn client(roots: impl IntoIterator<Item = Vec<u8>>) -> Result<ClientConfig, TlsError> {
+pub fn client(
+    roots: impl IntoIterator<Item = Vec<u8>>,
+    dates: &Dates,
+) -> Result<ClientConfig, TlsError> {
     let mut store = RootCertStore::empty();
     for root in roots {
         store
@@ -102,10 +111,26 @@ pub fn client(roots: impl IntoIterator<Item = Vec<u8>>) -> Result<ClientConfig, 
         return Err(TlsError::NoRoots);
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&version::TLS13])
-        .map_err(TlsError::Root)?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    Ok(config)
+    let versions = &[&version::TLS13];
+    let config = match dates {
+        Dates::Calendar => ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(TlsError::Root)?
+            .with_root_certificates(store),
+        Dates::Past(past) => {
+            let roots = Arc::new(store);
+            let inner =
+                WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+            let verifier = Arc::new(ByItsOwnDates {
+                inner: inner.map_err(|error| TlsError::Verifier(Box::new(error)))?,
+                past: past.clone(),
+            });
+            ClientConfig::builder_with_details(provider, Arc::new(past.clone()))
+                .with_protocol_versions(versions)
+                .map_err(TlsError::Root)?
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
+        }
+    };
+    Ok(config.with_no_client_auth())
 }

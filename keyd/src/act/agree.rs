@@ -70,6 +70,8 @@ impl App {
             nonce: second.nonce,
             now: second.now,
             second: Some(second.by.clone()),
+            // Told when they asked.
+            spare: false,
         };
         let consent = Consent {
             second: second.clone(),

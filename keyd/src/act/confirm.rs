@@ -68,6 +68,7 @@ impl Work for ConfirmLaptop {
     type Out = Outcome;
 
     async fn run(&mut self, tx: &mut Tx) -> Result<Outcome, StoreError> {
+        tx.require_recovered()?;
         self.permitted.take_nonce(tx).await?;
         let found = tx.device(self.device).await?;
         let Some(device) = found.filter(|device| device.site == self.permitted.site) else {
@@ -119,6 +120,7 @@ impl Work for ConfirmKey {
     type Out = Outcome;
 
     async fn run(&mut self, tx: &mut Tx) -> Result<Outcome, StoreError> {
+        tx.require_recovered()?;
         self.permitted.take_nonce(tx).await?;
         let site = self.permitted.site.clone();
         let Some(key) = tx.key(&site, self.key).await? else {

@@ -5,7 +5,7 @@
 //!
 //! # Where to start
 //!
-//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`lost`], [`resume`],
+//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`lost`], [`spare`], [`resume`],
 //! [`undo`], [`end`], [`message`] or [`reader`]; what takes two people goes by [`agree`].
 
 pub mod agree;
@@ -16,6 +16,7 @@ pub mod lost;
 pub mod message;
 pub mod reader;
 pub mod resume;
+pub mod spare;
 pub mod stop;
 pub mod undo;
 
@@ -49,6 +50,8 @@ pub(crate) struct Permitted {
     pub(crate) by: Signatory,
     pub(crate) site: SiteCode,
     pub(crate) nonce: Nonce,
+    /// Whether the key that signed is the site's spare.
+    pub(crate) spare: bool,
     pub(crate) now: Timestamp,
     /// Who has agreed, where the act takes two people.
     pub(crate) second: Option<Signatory>,
@@ -140,7 +143,12 @@ impl Permitted {
             ))))
         };
         match tx.consume_action_nonce(&self.nonce, self.now).await? {
-            NonceUse::Fresh => Ok(()),
+            NonceUse::Fresh => {
+                if self.spare {
+                    spare::tell(tx, &self.site, self.by.key, "act", self.now).await?;
+                }
+                Ok(())
+            }
             NonceUse::Unknown => refuse(Code::NonceUnknown, "a nonce nobody gave out"),
             NonceUse::Used => refuse(Code::NonceUsed, "a nonce that was used"),
             NonceUse::Expired => refuse(Code::NonceExpired, "a nonce that waited too long"),
@@ -163,6 +171,7 @@ const fn lets_in(act: &Act) -> bool {
         | Act::Message { .. }
         | Act::Revoke { .. }
         | Act::EndSession { .. }
+        | Act::MarkSpare { .. }
         | Act::OpenReader { .. } => false,
     }
 }
@@ -217,6 +226,7 @@ impl App {
             },
             site: act.site().clone(),
             nonce: act.action().nonce,
+            spare: key.spare,
             now,
             second: None,
         };
@@ -296,6 +306,9 @@ impl App {
                 self.end_by_person(permitted, session, may == May::Own)
                     .await
             }
+            Act::MarkSpare { key, spare, note } => {
+                self.mark_spare(permitted, key, spare, note).await
+            }
             Act::OpenReader { reader_key, lasts } => {
                 self.open_reader(permitted, reader_key, lasts).await
             }
@@ -327,7 +340,7 @@ impl App {
 const fn object_of(act: &Act) -> Object {
     match act {
         Act::ConfirmLaptop { device, .. } | Act::Message { device, .. } => Object::Laptop(*device),
-        Act::ConfirmKey { key, .. } => Object::Key(*key),
+        Act::ConfirmKey { key, .. } | Act::MarkSpare { key, .. } => Object::Key(*key),
         Act::Stop { target, .. } | Act::Resume { target, .. } | Act::Revoke { target, .. } => {
             object(target)
         }

@@ -188,6 +188,7 @@ fn key_row(holds: Vec<wardkey_schemas::order::Hold>, listed: ListedKey) -> KeyRo
         person: key.person,
         name: listed.name,
         role: key.role,
+        spare: key.spare,
         state: key.state,
         holds,
         last_used: listed.last_used,

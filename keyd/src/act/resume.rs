@@ -157,6 +157,8 @@ impl Lifting {
         named: &[Hold],
         site: SiteCode,
     ) -> Result<Outcome, StoreError> {
+        // However it came to be lifted: alone, by two, or taken back.
+        tx.require_recovered()?;
         let now = self.permitted.now;
         // The row first, so that a stop at the same time is either seen here or sees this.
         self.recount(tx).await?;

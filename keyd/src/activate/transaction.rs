@@ -16,7 +16,7 @@ use wardkey_schemas::session::EndReason;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
 
-use crate::act::give_order;
+use crate::act::{give_order, spare};
 use crate::app::App;
 use crate::caller::refusal_detail;
 use crate::standing::{self, For};
@@ -91,15 +91,21 @@ impl Work for Activate {
     async fn run(&mut self, tx: &mut Tx) -> Result<Self::Out, StoreError> {
         let outcome = self.decide(tx).await?;
         match &outcome {
-            Ok(()) => tx.audit(Draft {
-                at: self.now,
-                site: self.session.site.clone(),
-                event: self.event(),
-                actor: Actor::Key(self.session.key),
-                object: Object::Laptop(self.session.device),
-                code: None,
-                detail: self.detail.clone(),
-            }),
+            Ok(()) => {
+                let session = &self.session;
+                if self.context.key.spare {
+                    spare::tell(tx, &session.site, session.key, self.event(), self.now).await?;
+                }
+                tx.audit(Draft {
+                    at: self.now,
+                    site: session.site.clone(),
+                    event: self.event(),
+                    actor: Actor::Key(session.key),
+                    object: Object::Laptop(session.device),
+                    code: None,
+                    detail: self.detail.clone(),
+                });
+            }
             Err(refusal) => tx.audit(refused(&self.context, refusal, self.now)),
         }
         Ok(outcome)
@@ -117,6 +123,7 @@ impl Activate {
     }
 
     async fn decide(&self, tx: &mut Tx) -> Result<Result<(), Refusal>, StoreError> {
+        tx.require_recovered()?;
         let context = Arc::clone(&self.context);
         let (device, key) = (&context.device, &context.key);
         if !tx.consume_challenge(context.challenge.id, self.now).await? {

@@ -20,7 +20,7 @@ pub(super) async fn ready(State(served): State<Served>) -> Response {
             "bundle": served.app.trust().bundle.version(),
             "database": served.app.store.engine(),
             "links": served.app.hub.count(),
-            "held": served.app.recovery.why().map(|why| why.to_string()),
+            "held": served.app.store.recovery().why().map(|why| why.to_string()),
         })),
         Err(error) => {
             tracing::warn!(%error, "Not ready");

@@ -64,12 +64,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if let Err(error) = app.store.look_whether_it_moved().await {
             tracing::debug!(%error, "The database does not say whether it has moved");
         }
-        if app.store.has_moved() {
-            app.recovery.set(Some(Why::NotAsked));
-            app.store.moved_noticed();
-        }
         let due = asked.is_none_or(|asked| asked.elapsed() >= EVERY);
-        if due || app.recovery.why().is_some() {
+        if due || app.store.recovery().why().is_some() {
             ask_all(&app).await;
             asked = Some(Instant::now());
         }
@@ -78,6 +74,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 
 /// Asks every witness, and holds or lets go on by what they say.
 pub async fn ask_all(app: &App) {
+    let recovery = app.store.recovery();
+    let moves = recovery.moves();
     let mut found = None;
     let mut continues = false;
     for witness in &app.witnesses {
@@ -96,10 +94,10 @@ pub async fn ask_all(app: &App) {
         }
     }
     match (found, continues) {
-        (Some(why), _) => app.recovery.set(Some(why)),
-        (None, true) => app.recovery.set(None),
+        (Some(why), _) => recovery.set(Some(why), moves),
+        (None, true) => recovery.set(None, moves),
         // Silence holds whoever is held; it does not stop a service whose record was seen whole.
-        (None, false) if app.recovery.why().is_some() => app.recovery.set(Some(Why::Silent)),
+        (None, false) if recovery.why().is_some() => recovery.set(Some(Why::Silent), moves),
         (None, false) => {}
     }
 }

@@ -187,6 +187,7 @@ impl Work for Note {
     type Out = ();
 
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.require_recovered()?;
         let meanwhile = || {
             let wanted = "an announced registration";
             let refusal = Refusal::new(Code::RegistrationState, "moved on meanwhile", wanted);

@@ -403,6 +403,7 @@ impl Work for Announce {
     type Out = ();
 
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.require_recovered()?;
         let refuse = |refusal| Err(StoreError::Refused(Box::new(refusal)));
         let site = tx.take_site(&self.key.site).await?;
         let person = tx.take_person(self.key.person).await?;

@@ -438,6 +438,7 @@ impl Work for Announce {
     type Out = ();
 
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.require_recovered()?;
         let refuse = |refusal| Err(StoreError::Refused(Box::new(refusal)));
         let site = tx.take_site(&self.device.site).await?;
         if let Err(refusal) = standing::require_site(site.site, site.nation, For::GoingOn) {

@@ -43,8 +43,10 @@ impl Publisher {
     ///
     /// Faults; what was published before stays, and the next look begins from the rows.
     pub async fn look(&mut self, now: Timestamp) -> Result<(), Failure> {
+        // Whoever may have forgotten stops signs no list of what may be used.
+        let held = self.app.store.recovery().why().is_some();
         for head in self.app.store.status_heads().await? {
-            let epoch = if is_due(&head, now) {
+            let epoch = if is_due(&head, now) && !held {
                 self.publish(head.class, now).await?.max(head.epoch)
             } else {
                 head.epoch
@@ -52,7 +54,7 @@ impl Publisher {
             self.catch_up(head.class, epoch).await?;
             // A node that does not know the newest epoch leaves the turn to one that does.
             let knows = self.ledgers.get(&head.class).map(Ledger::epoch) == Some(epoch);
-            if knows && head.whole < epoch && is_past(head.folded_at, FOLD, now) {
+            if knows && !held && head.whole < epoch && is_past(head.folded_at, FOLD, now) {
                 self.fold(head.class, now).await?;
             } else if self.app.lists.whole_epoch(head.class) < head.whole {
                 self.take_over_whole(head.class).await?;

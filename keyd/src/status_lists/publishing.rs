@@ -154,6 +154,8 @@ impl Work for Publish {
     type Out = Published;
 
     async fn run(&mut self, tx: &mut Tx) -> Result<Published, StoreError> {
+        // A list that has forgotten stops would say that what was stopped may be used.
+        tx.require_recovered()?;
         let (class, now) = (self.class, self.now);
         let turn = tx
             .take_status_epoch(class, now, now.minus(GAP), now.minus(BEAT))

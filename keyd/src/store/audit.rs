@@ -4,6 +4,8 @@
 //! (SHA-256 over 00 and the text), so that a Merkle tree can grow over the same rows. Each entry
 //! names the leaf before it. Names of people and notes are not in it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use wardkey_schemas::Code;
 use wardkey_schemas::bytes::Sha256;
@@ -124,7 +126,7 @@ pub fn leaf_hash(text: &str) -> Sha256 {
 
 /// Makes the row that holds the end of the record, if it is not there.
 pub(super) async fn ensure_head(db: &Db) -> Result<(), StoreError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin(&Arc::default()).await?;
     let empty = Sha256::of(b"");
     execute!(
         tx,

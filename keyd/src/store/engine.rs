@@ -11,8 +11,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use super::audit::Draft;
-use super::timeline::{self, Timeline};
+use super::timeline;
 use super::{StoreError, Wake};
+use crate::log::recovery::Recovery;
 
 /// The migrations, compiled in.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -86,14 +87,14 @@ pub(super) enum Db {
 }
 
 impl Db {
-    /// Opens a database; every connection to PostgreSQL tells `timeline` where it has come to.
+    /// Opens a database; every connection to PostgreSQL tells `recovery` where it has come to.
     pub(super) async fn connect(
         url: &DatabaseUrl,
         make: Make,
-        timeline: &Arc<Timeline>,
+        recovery: &Arc<Recovery>,
     ) -> Result<Self, StoreError> {
         if url.is_postgres() {
-            let timeline = Arc::clone(timeline);
+            let recovery = Arc::clone(recovery);
             let options = PgConnectOptions::from_str(url.expose())?
                 .options([("synchronous_commit", "on"), ("lock_timeout", "5s")]);
             let pool = PgPoolOptions::new()
@@ -101,12 +102,12 @@ impl Db {
                 .acquire_timeout(WAIT)
                 .test_before_acquire(false)
                 .after_connect(move |connection, _| {
-                    let timeline = Arc::clone(&timeline);
+                    let recovery = Arc::clone(&recovery);
                     Box::pin(async move {
                         let found: (String,) = sqlx::query_as(timeline::QUERY)
                             .fetch_one(connection)
                             .await?;
-                        timeline.see(found.0);
+                        recovery.see(found.0);
                         Ok(())
                     })
                 })
@@ -140,7 +141,7 @@ impl Db {
     }
 
     /// Begins a transaction that may write.
-    pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
+    pub(super) async fn begin(&self, recovery: &Arc<Recovery>) -> Result<Tx, StoreError> {
         let inner = match self {
             Self::Sqlite { write, .. } => {
                 TxInner::Sqlite(write.begin_with("begin immediate").await?)
@@ -152,6 +153,7 @@ impl Db {
             drafts: Vec::new(),
             wakes: Vec::new(),
             cuts: false,
+            recovery: Arc::clone(recovery),
         })
     }
 
@@ -230,6 +232,7 @@ pub struct Tx {
     pub(super) wakes: Vec<Wake>,
     /// Whether a visit was ended, so that its laptop has to be cut from its room.
     pub(super) cuts: bool,
+    recovery: Arc<Recovery>,
 }
 
 #[derive(Debug)]
@@ -239,6 +242,11 @@ pub(super) enum TxInner {
 }
 
 impl Tx {
+    /// Whether what lets in waits for a witness.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
     /// Puts an entry into the record; its place and leaf are known after the commit.
     pub fn audit(&mut self, draft: Draft) {
         self.drafts.push(draft);

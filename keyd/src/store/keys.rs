@@ -41,6 +41,8 @@ pub struct StaffKey {
     pub role: Role,
     /// The state of the grant.
     pub state: ObjectState,
+    /// Whether it is that site's spare.
+    pub spare: bool,
     /// SHA-256 of the certificate for that site, once it is issued.
     pub certificate: Option<Sha256>,
     /// The check phrase of its enrolment.
@@ -58,7 +60,7 @@ macro_rules! key_columns {
          (select h.holds from person h where h.person_id = k.person_id) as k_person_holds, \
          (select h.drains from person h where h.person_id = k.person_id) as k_person_drains, \
          k.version as k_version, g.site as g_site, g.role as g_role, \
-         g.state as g_state, g.certificate_sha256 as g_certificate_sha256, \
+         g.state as g_state, g.spare as g_spare, g.certificate_sha256 as g_certificate_sha256, \
          g.phrase as g_phrase, g.approved_by as g_approved_by"
     };
 }
@@ -79,6 +81,7 @@ pub(super) struct StaffKeyRow {
     g_site: String,
     g_role: String,
     g_state: String,
+    g_spare: i64,
     g_certificate_sha256: Option<Vec<u8>>,
     g_phrase: String,
     g_approved_by: Vec<u8>,
@@ -104,6 +107,7 @@ impl TryFrom<StaffKeyRow> for StaffKey {
             site: grant("site").text(&row.g_site)?,
             role: grant("role").text(&row.g_role)?,
             state: grant("state").word(&row.g_state)?,
+            spare: row.g_spare != 0,
             certificate: certificate
                 .map(|sha256| grant("certificate_sha256").fixed(sha256))
                 .transpose()?,
@@ -181,6 +185,26 @@ impl Store {
             key.as_bytes().as_slice()
         )?;
         row.map(StaffKey::try_from).transpose()
+    }
+
+    /// The sites that have laptops in use and no spare security key that could be used now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn sites_without_spare(&self) -> Result<Vec<SiteCode>, StoreError> {
+        let rows = read_all!(
+            self,
+            (String,),
+            "select s.site from site s where exists (select 1 from device d \
+             where d.site = s.site and d.state = 'active') and not exists (select 1 \
+             from key_grant g join staff_key k on k.key = g.key where g.site = s.site \
+             and g.spare = 1 and g.state = 'active' and k.revoked = 0 and k.holds = 0 \
+             and k.drains = 0) order by s.site"
+        )?;
+        rows.into_iter()
+            .map(|(site,)| Column("site", "site").text(&site))
+            .collect()
     }
 
     /// Whether a person is known.
@@ -280,6 +304,33 @@ impl Tx {
         )?;
         row.map(|(key,)| Column("staff_key", "key").fixed(&key))
             .transpose()
+    }
+
+    /// Notes whether a key is its site's spare. What was judged before is judged again: its use may
+    /// have to be told now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn mark_spare(
+        &mut self,
+        site: &SiteCode,
+        key: Thumbprint,
+        spare: bool,
+    ) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "update staff_key set version = version + 1 where key = $1",
+            key.as_bytes().as_slice()
+        )?;
+        execute!(
+            self,
+            "update key_grant set spare = $3 where site = $1 and key = $2",
+            site.as_str(),
+            key.as_bytes().as_slice(),
+            i64::from(spare)
+        )?;
+        Ok(())
     }
 
     /// Writes a new person.

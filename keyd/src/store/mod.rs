@@ -55,6 +55,7 @@ use wardkey_schemas::ids::DeviceId;
 pub use self::engine::{DatabaseUrl, Tx};
 use self::engine::{Db, Make};
 pub use self::work::{Committed, Lane, Work};
+use crate::log::recovery::Recovery;
 
 /// Why the store cannot tell or cannot write. Never a refusal: that is an answer.
 #[derive(Debug, thiserror::Error)]
@@ -125,8 +126,8 @@ pub struct Store {
     writer: work::Writer,
     /// Told after each commit that has ended a visit.
     cuts: Arc<Notify>,
-    /// Where its connections have come to.
-    timeline: Arc<timeline::Timeline>,
+    /// Where its connections have come to, and whether that is to be believed.
+    recovery: Arc<Recovery>,
 }
 
 impl Store {
@@ -140,17 +141,17 @@ impl Store {
         url: &DatabaseUrl,
         wakes: mpsc::UnboundedSender<Wake>,
     ) -> Result<Self, StoreError> {
-        let timeline = Arc::default();
-        let db = Db::connect(url, Make::Never, &timeline).await?;
+        let recovery = Arc::default();
+        let db = Db::connect(url, Make::Never, &recovery).await?;
         db.check_schema().await?;
         audit::ensure_head(&db).await?;
         let cuts = Arc::new(Notify::new());
-        let writer = work::Writer::start(&db, wakes, &cuts);
+        let writer = work::Writer::start(&db, wakes, &cuts, &recovery);
         Ok(Self {
             db,
             writer,
             cuts,
-            timeline,
+            recovery,
         })
     }
 

@@ -42,6 +42,8 @@ impl Work for Place {
     type Out = u64;
 
     async fn run(&mut self, tx: &mut Tx) -> Result<u64, StoreError> {
+        // Whoever may have lost entries must not sign others in their places.
+        tx.require_recovered()?;
         tx.place(&self.key).await
     }
 }

@@ -25,6 +25,7 @@ use super::audit::Entry;
 use super::engine::{Db, Tx};
 use super::{StoreError, Wake};
 use crate::clock;
+use crate::log::recovery::Recovery;
 
 /// Works in one transaction, at most: enough to share a commit, few enough to keep it short.
 const GROUP: usize = 64;
@@ -137,16 +138,22 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: &Db, wakes: mpsc::UnboundedSender<Wake>, cuts: &Arc<Notify>) -> Self {
+    pub(super) fn start(
+        db: &Db,
+        wakes: mpsc::UnboundedSender<Wake>,
+        cuts: &Arc<Notify>,
+        recovery: &Arc<Recovery>,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let task = |kill, ordinary| {
             let (db, wakes, stopped) = (db.clone(), wakes.clone(), stopped.clone());
-            let cuts = Arc::clone(cuts);
+            let (cuts, recovery) = (Arc::clone(cuts), Arc::clone(recovery));
             tokio::spawn(
                 Task {
                     db,
                     wakes,
                     cuts,
+                    recovery,
                     kill,
                     ordinary,
                     stopped,
@@ -224,6 +231,7 @@ struct Task {
     db: Db,
     wakes: mpsc::UnboundedSender<Wake>,
     cuts: Arc<Notify>,
+    recovery: Arc<Recovery>,
     kill: Option<Receiver>,
     ordinary: Option<Receiver>,
     stopped: watch::Receiver<bool>,
@@ -310,7 +318,7 @@ impl Task {
 
     /// Runs all works in one transaction and commits it.
     async fn attempt(&self, group: &mut [Box<dyn Queued>]) -> Result<Vec<Committed>, StoreError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin(&self.recovery).await?;
         let mut counts = Vec::with_capacity(group.len());
         for work in group.iter_mut() {
             let before = tx.drafts.len();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use wardkey_edge::client::{Client, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_edge::pem;
 use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::notification::NotifiedEvent;
@@ -94,6 +95,7 @@ impl RawWebhook {
             url: self.url.clone(),
             connect: None,
             roots,
+            dates: Dates::Calendar,
         };
         let client = Client::new(&endpoint).map_err(|error| wrong.push(format!("url: {error}")));
         match client {

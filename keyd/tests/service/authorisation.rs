@@ -81,6 +81,11 @@ impl Things {
                 request: ApprovalId::from_random([1; 16]),
                 act: Sha256::of(b"an act"),
             },
+            Act::MarkSpare {
+                key: self.person.key(),
+                spare: true,
+                note: note(),
+            },
             Act::ReportLost {
                 laptop: Some(self.laptop.asset.clone()),
                 key: Some(self.person.token.serial),
@@ -130,6 +135,7 @@ const fn may(role: Role, act: &Act) -> bool {
         // Staff end their own visits; these are somebody else's.
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
+        | Act::MarkSpare { .. }
         | Act::Resume { .. }
         | Act::Undo { .. }
         | Act::Message { .. }
@@ -156,6 +162,7 @@ const fn elsewhere(act: &Act) -> Option<Code> {
     match act {
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
+        | Act::MarkSpare { .. }
         | Act::Stop { .. }
         | Act::ReportLost { .. }
         | Act::Resume { .. }

@@ -30,15 +30,16 @@ use crate::refusals::standing::stop;
 use crate::running::{World, denied, program, refused, within};
 
 /// A witness that runs until it is dropped; its folder outlives it.
-struct Witness {
+pub(crate) struct Witness {
     folder: PathBuf,
     log: VerifierKey,
     address: std::net::SocketAddr,
-    ends: Option<oneshot::Sender<()>>,
+    /// Dropped, it ends.
+    pub(crate) ends: Option<oneshot::Sender<()>>,
 }
 
 impl Witness {
-    async fn start(folder: &Path, log: VerifierKey) -> Self {
+    pub(crate) async fn start(folder: &Path, log: VerifierKey) -> Self {
         State::create(folder, &"witness.test".parse().unwrap()).unwrap();
         let mut witness = Self {
             folder: folder.to_owned(),
@@ -51,7 +52,7 @@ impl Witness {
     }
 
     /// Listens, at the same address as before.
-    async fn run(&mut self) {
+    pub(crate) async fn run(&mut self) {
         let state = State::open(&self.folder).unwrap();
         let listener = Listener::bind(self.address, Transport::PlainOnLoopback);
         let listener = listener.await.unwrap();
@@ -71,29 +72,31 @@ impl Witness {
         format!("\n[[witness]]\nurl = \"http://{address}\"\nkey = \"{key}\"\n")
     }
 
-    fn seen(&self) -> u64 {
+    pub(crate) fn seen(&self) -> u64 {
         let state = State::open(&self.folder).unwrap();
         state.seen(&self.log).unwrap().map_or(0, |seen| seen.size)
     }
 }
 
 impl World {
-    /// Why the service is held; nothing if it is not.
-    async fn held(&self) -> Option<String> {
+    /// What the service says about itself; nothing while its database does not answer.
+    async fn ready(&self) -> Option<serde_json::Value> {
         let ops = self.keyd.ops();
         let ready = ops.send(Method::GET, "/readyz", None, Vec::new());
-        let ready: serde_json::Value = ready.await.unwrap().answer().unwrap();
-        ready["held"].as_str().map(str::to_owned)
+        ready.await.unwrap().answer()
     }
 
-    async fn until_held(&self, wanted: impl Fn(Option<&str>) -> bool) -> Option<String> {
+    pub(crate) async fn until_held(&self, wanted: impl Fn(Option<&str>) -> bool) -> Option<String> {
         within(async {
             let mut ticks = interval(Duration::from_millis(50));
             loop {
                 ticks.tick().await;
-                let held = self.held().await;
-                if wanted(held.as_deref()) {
-                    return held;
+                let Some(ready) = self.ready().await else {
+                    continue;
+                };
+                let held = ready["held"].as_str();
+                if wanted(held) {
+                    return held.map(str::to_owned);
                 }
             }
         })
@@ -101,7 +104,7 @@ impl World {
     }
 
     /// Why a visit does not begin.
-    async fn why_not(&self, laptop: &Laptop) -> Option<(Code, Verdict)> {
+    pub(crate) async fn why_not(&self, laptop: &Laptop) -> Option<(Code, Verdict)> {
         let staff = &self.fleet.first().staff;
         let request = laptop.challenge_request(staff, Purpose::Activate, RoomChoice::New);
         let nonce = request.gate_nonce;
@@ -114,7 +117,11 @@ impl World {
     }
 
     /// Copies the record into a folder, as `wardkey log mirror` does.
-    async fn mirror(&self, folder: &Path, checkpoint: &VerifiedCheckpoint) -> Vec<Vec<u8>> {
+    pub(crate) async fn mirror(
+        &self,
+        folder: &Path,
+        checkpoint: &VerifiedCheckpoint,
+    ) -> Vec<Vec<u8>> {
         let all = self.entries_of(checkpoint).await;
         for (index, part) in (0..).zip(all.chunks(256)) {
             let (piece, width) = (Piece::Entries(index), u64::try_from(part.len()).unwrap());
@@ -128,7 +135,7 @@ impl World {
     }
 
     /// Runs `keyd recover`; what it printed and whether it went well.
-    fn recover(&self, mirror: &Path, more: &[&str]) -> (bool, String) {
+    pub(crate) fn recover(&self, mirror: &Path, more: &[&str]) -> (bool, String) {
         let output = Command::new(program())
             .args(["--log", "warn", "recover", "--from"])
             .arg(mirror)
@@ -142,7 +149,7 @@ impl World {
     }
 
     /// Names the witness in the settings, and starts the service again.
-    fn believe(&mut self, witness: &Witness) {
+    pub(crate) fn believe(&mut self, witness: &Witness) {
         let mut options = OpenOptions::new();
         let mut file = options.append(true).open(self.keyd.config()).unwrap();
         file.write_all(witness.settings().as_bytes()).unwrap();

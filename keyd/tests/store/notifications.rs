@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use tokio::net::TcpListener;
 use wardkey_edge::client::{Client, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_keyd::store::Store;
 use wardkey_keyd::store::audit::{Draft, Object};
 use wardkey_keyd::store::notifications::Wish;
@@ -86,6 +87,7 @@ impl Listener {
             url: self.url.clone(),
             connect: None,
             roots: Vec::new(),
+            dates: Dates::Calendar,
         };
         Webhook {
             wish: Wish {

@@ -205,6 +205,7 @@ fn agreed_holds(
         | Act::ConfirmKey { .. }
         | Act::Stop { .. }
         | Act::ReportLost { .. }
+        | Act::MarkSpare { .. }
         | Act::Revoke { .. }
         | Act::EndSession { .. }
         | Act::Message { .. }

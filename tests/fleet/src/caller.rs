@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 use wardkey_edge::client::{CallError, Client, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_schemas::Code;
 use wardkey_schemas::action::{ActionAnswer, ActionChallenge};
 use wardkey_schemas::activation::{ActivationBody, LeaseAnswer};
@@ -119,11 +120,13 @@ impl Caller {
                 url: format!("https://keyd.{realm}:{}", address.port()),
                 connect: Some(address),
                 roots: vec![root],
+                dates: Dates::Calendar,
             },
             None => Endpoint {
                 url: format!("http://{address}"),
                 connect: None,
                 roots: Vec::new(),
+                dates: Dates::Calendar,
             },
         };
         Self {
@@ -253,7 +256,7 @@ fn raw(endpoint: &Endpoint) -> reqwest::Client {
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth()
     } else {
-        wardkey_edge::tls::client(endpoint.roots.iter().cloned()).unwrap()
+        wardkey_edge::tls::client(endpoint.roots.iter().cloned(), &endpoint.dates).unwrap()
     };
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(config)

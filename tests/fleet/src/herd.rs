@@ -95,7 +95,8 @@ async fn until_linked(caller: &Caller, laptop: Laptop) -> Returned {
 /// If the service speaks no TLS.
 pub async fn shake_hands(caller: &Caller) -> io::Result<()> {
     let endpoint = caller.endpoint();
-    let config = wardkey_edge::tls::client(endpoint.roots.iter().cloned()).unwrap();
+    let config =
+        wardkey_edge::tls::client(endpoint.roots.iter().cloned(), &endpoint.dates).unwrap();
     let name = endpoint.url.strip_prefix("https://").unwrap();
     let name = name.split(':').next().unwrap().to_owned();
     let stream = TcpStream::connect(endpoint.connect.unwrap()).await?;

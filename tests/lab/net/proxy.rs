@@ -16,6 +16,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+use wardkey_edge::dates::Dates;
 use wardkey_edge::tls::{self, Identity};
 
 pub use self::alter::Part;
@@ -98,7 +99,7 @@ impl Proxy {
     ) -> Result<Self, ProxyError> {
         let (identity, own_root) = identity(name).map_err(ProxyError::of)?;
         let server = tls::server(identity).map_err(ProxyError::of)?;
-        let client = tls::client([root]).map_err(ProxyError::of)?;
+        let client = tls::client([root], &Dates::Calendar).map_err(ProxyError::of)?;
         let (manner, told) = watch::channel(Manner::default());
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {

@@ -17,6 +17,9 @@ use crate::tpm::{Certified, VirtualTpm};
 /// kernel; recorded on a virtual machine.
 const BOOT: &[u8] = include_bytes!("../../data/measured-boot/sb3/binary_bios_measurements");
 
+/// What stands between a program and the computer's calendar; the loader knows the folder.
+const CALENDAR: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
+
 /// How long a laptop may take to get from one state to another.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -35,6 +38,8 @@ pub struct LaptopOptions {
     pub video: Option<Vec<String>>,
     /// The network that it is in, if not that of everybody: the file of a network namespace.
     pub network: Option<PathBuf>,
+    /// Whether its calendar is its own, and not this computer's ([`Laptop::set_calendar`]).
+    pub has_own_calendar: bool,
 }
 
 impl LaptopOptions {
@@ -47,6 +52,7 @@ impl LaptopOptions {
             certified: Certified::Rsa2048,
             video: None,
             network: None,
+            has_own_calendar: false,
         }
     }
 }
@@ -95,6 +101,7 @@ impl World {
             agent: None,
         };
         self.write_image(&laptop)?;
+        laptop.set_calendar("+0")?;
         Ok(laptop)
     }
 
@@ -148,6 +155,7 @@ impl World {
             "[trust]\nroot_sha256 = \"{image}/root.sha256\"\nidentity = \"{identity}\"\n\
              [state]\nfolder = \"{state}\"\ntpm = \"{tpm}\"\n\
              [agent]\nsocket = \"{socket}\"\nuid = {uid}\n\
+             [sleep]\ninhibitor = \"{image}/no-inhibitor\"\n\
              [video]\ncommand = [{video}]\nfolder = \"{frames}\"\n",
             image = at("image"),
             identity = at("identity.json"),
@@ -300,13 +308,40 @@ impl Laptop {
 
     /// A program that runs on this laptop.
     fn tied(&self, program: impl AsRef<OsStr>) -> Command {
-        let Some(network) = &self.options.network else {
-            return process::tied(program);
+        let mut command = match &self.options.network {
+            None => process::tied(program),
+            Some(network) => {
+                let mut command = process::tied("nsenter");
+                command.arg(format!("--net={}", network.display()));
+                command.arg("--").arg(program);
+                command
+            }
         };
-        let mut command = process::tied("nsenter");
-        command.arg(format!("--net={}", network.display()));
-        command.arg("--").arg(program);
+        if self.options.has_own_calendar {
+            // Only the calendar: the steady clocks are the kernel's, and nobody can set those.
+            command
+                .env("LD_PRELOAD", CALENDAR)
+                .env("FAKETIME_TIMESTAMP_FILE", self.calendar())
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("DONT_FAKE_MONOTONIC", "1");
+        }
         command
+    }
+
+    fn calendar(&self) -> PathBuf {
+        self.folder.join("calendar")
+    }
+
+    /// Sets the calendar, also of programs that run: years from the true time, as `+10y`.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`].
+    pub fn set_calendar(&self, offset: &str) -> Result<(), WorldError> {
+        // Replaced whole: programs read it whenever they ask for the time.
+        let (path, next) = (self.calendar(), self.folder.join("calendar.next"));
+        fs::write(&next, offset).map_err(file(&next))?;
+        fs::rename(&next, &path).map_err(file(&path))
     }
 
     fn agent_command_with_pin(&self, pin: &Path) -> Command {

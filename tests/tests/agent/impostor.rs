@@ -16,6 +16,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use wardkey_edge::client::{CallError, Client, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_edge::serve::{Listener, Transport};
 use wardkey_edge::tls::{self, Identity};
 use wardkey_schemas::bytes::decode;
@@ -83,6 +84,7 @@ impl Impostor {
             url: url.clone(),
             connect: Some(keyd.parse().unwrap()),
             roots: vec![root],
+            dates: Dates::Calendar,
         };
         let shared = Arc::new(Shared {
             mode: Mutex::new(Mode::Relay),

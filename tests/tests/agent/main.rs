@@ -6,6 +6,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod calendar;
 mod crashes;
 mod impostor;
 mod moves;

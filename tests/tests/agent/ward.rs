@@ -31,6 +31,11 @@ pub(crate) struct Ward {
 impl Ward {
     /// A ward whose key service has these lines of policy. Gate and agent do not run yet.
     pub(crate) fn new(policy: &[&str]) -> Self {
+        Self::with_calendar(policy, None)
+    }
+
+    /// The same with a laptop whose calendar is off by this much, from its enrolment on.
+    pub(crate) fn with_calendar(policy: &[&str], calendar: Option<&str>) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("a")
             .rand_bytes(4)
@@ -47,7 +52,15 @@ impl Ward {
             .unwrap();
         let pending = world.enrol_key(&lead, "staff", Role::Staff).unwrap();
         let staff = world.confirm_key(&officer, &pending).unwrap();
-        let laptop = world.laptop(LaptopOptions::new(TAG, SITE)).unwrap();
+        let laptop = world
+            .laptop(LaptopOptions {
+                has_own_calendar: calendar.is_some(),
+                ..LaptopOptions::new(TAG, SITE)
+            })
+            .unwrap();
+        if let Some(calendar) = calendar {
+            laptop.set_calendar(calendar).unwrap();
+        }
         let phrase = world.enrol_laptop(&laptop, &lead).unwrap();
         world.confirm_laptop(&officer, &laptop, &phrase).unwrap();
         Self {

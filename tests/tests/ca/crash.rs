@@ -18,6 +18,7 @@ use wardkey_ca::signer::{Keeper, SignerError};
 use wardkey_ca::turns::Turns;
 use wardkey_ca::{api, open};
 use wardkey_edge::client::{Client, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_edge::serve::{Listener, Transport};
 use wardkey_fleet::now;
 use wardkey_fleet::tpm::EkKind;
@@ -104,6 +105,7 @@ async fn an_authority_that_was_killed_while_it_signed_finishes_when_it_is_back()
         url: format!("http://{}", stuck.ready_value("address").unwrap()),
         connect: None,
         roots: Vec::new(),
+        dates: Dates::Calendar,
     });
     let desk = desk.unwrap();
 

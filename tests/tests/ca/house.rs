@@ -13,6 +13,7 @@ use wardkey_ca::keyd::RemoteKeyd;
 use wardkey_ca::open;
 use wardkey_ca::turns::Turns;
 use wardkey_edge::client::{Client, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_fleet::{Fleet, Installation, Keyd, KeydOptions, Person, Seed, Token, now};
 use wardkey_schemas::bundle::{FirstKey, SiteCharter};
 use wardkey_schemas::jws::Jws;
@@ -204,6 +205,7 @@ impl House {
             url: format!("https://{}", self.config.name()),
             connect: running.ready_value("address").unwrap().parse().ok(),
             roots: vec![self.fleet.installation.root.clone()],
+            dates: Dates::Calendar,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use tempfile::TempDir;
 use wardkey_edge::client::{CallError, Client, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_schemas::Code;
 use wardkey_schemas::action::ActionChallenge;
 use wardkey_tests::ward::{TAG, Ward};
@@ -22,6 +23,7 @@ fn an_address_that_asks_for_challenges_without_end_is_told_to_wait_and_a_stop_go
         url: "https://keyd.wardkey.test".to_owned(),
         connect: Some(ward.world.keyd_address().unwrap().parse().unwrap()),
         roots: vec![std::fs::read(ward.laptop.folder().join("image/root.der")).unwrap()],
+        dates: Dates::Calendar,
     };
     let answers = ward
         .net

@@ -14,8 +14,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use super::cgroup::{self, Cgroup};
 use super::line::{self, Prolong, Start, Word};
 use super::{
-    Confinement, Guard, GuardChoice, Picture, PictureError, Program, ROOM_VARIABLE,
-    SESSION_VARIABLE, Showing, children,
+    Awake, Confinement, Guard, GuardChoice, Inhibitor, Picture, PictureError, Program,
+    ROOM_VARIABLE, SESSION_VARIABLE, Showing, children,
 };
 use crate::boottime::Boottime;
 use crate::causes::on_one_line;
@@ -28,6 +28,7 @@ pub struct VideoStack {
     program: Program,
     ground: Ground,
     guard: Guard,
+    inhibitor: Inhibitor,
     running: Option<Running>,
 }
 
@@ -63,6 +64,7 @@ impl VideoStack {
         choice: GuardChoice,
         cgroup_parent: Option<&Path>,
         bwrap: &Path,
+        inhibitor: Inhibitor,
         state_folder: &Path,
     ) -> Result<Self, PictureError> {
         children::adopt_orphans().map_err(guardian("set up"))?;
@@ -84,6 +86,7 @@ impl VideoStack {
                         program,
                         ground,
                         guard: *guard,
+                        inhibitor,
                         running: None,
                     });
                 }
@@ -134,22 +137,32 @@ impl Picture for VideoStack {
             program.environment.insert(name.to_owned(), value);
         }
         self.running = Some(self.ground.start(self.guard, program, showing.until)?);
+        self.inhibitor.hold();
         Ok(())
     }
 
     fn prolong(&mut self, until: Boottime) -> Result<(), PictureError> {
         match &self.running {
-            Some(running) => line::write(&running.to_guardian, &Prolong { until })
-                .map_err(guardian("told of more time")),
+            Some(running) => {
+                self.inhibitor.keep();
+                line::write(&running.to_guardian, &Prolong { until })
+                    .map_err(guardian("told of more time"))
+            }
             None => Ok(()),
         }
     }
 
     fn close(&mut self) -> Result<(), PictureError> {
+        self.inhibitor.let_go();
         match self.running.take() {
+            // It ends every child of this process.
             Some(running) => running.end(),
             None => Ok(()),
         }
+    }
+
+    fn awake(&mut self) -> Awake {
+        self.inhibitor.look()
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Installation {
     pub laptop: Laptop,
     pub video: Video,
     chip: VirtualChip,
+    /// What the gate's environment holds beside ours.
+    environment: Vec<(String, String)>,
 }
 
 impl Installation {
@@ -68,6 +70,8 @@ impl Installation {
             [agent]
             socket = {:?}
             uid = {uid}
+            [sleep]
+            inhibitor = {:?}
             [video]
             command = {:?}
             environment = {{ PATH = "/usr/bin:/bin" }}
@@ -78,6 +82,7 @@ impl Installation {
             at("state"),
             chip.address().to_string(),
             at("gate.sock"),
+            at("no-inhibitor"),
             command(&video),
         );
         fs::write(at("gate.toml"), settings).unwrap();
@@ -86,7 +91,19 @@ impl Installation {
             laptop,
             video,
             chip,
+            environment: Vec::new(),
         }
+    }
+
+    /// This program keeps the laptop awake, and finds this in its environment.
+    pub fn kept_awake_by(&mut self, program: &Path, environment: Option<(&str, &str)>) {
+        let path = self.path("gate.toml");
+        let settings = fs::read_to_string(&path).unwrap();
+        let none = self.path("no-inhibitor");
+        let (none, some) = (none.to_str().unwrap(), program.to_str().unwrap());
+        fs::write(&path, settings.replace(none, some)).unwrap();
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.environment = environment.into_iter().collect();
     }
 
     /// Nothing is left of what the gate knew, as after another enrolment of a wiped laptop.
@@ -147,11 +164,17 @@ impl Installation {
             .arg("serve")
             .arg("--config")
             .arg(self.path("gate.toml"))
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
+    }
+
+    /// Starts a gate that must not start; how it ended.
+    pub fn refuses_to_start(&self) -> ExitStatus {
+        self.spawn().wait().unwrap()
     }
 
     /// Runs `wardkey-gate check` on these settings.
@@ -160,6 +183,7 @@ impl Installation {
             .arg("check")
             .arg("--config")
             .arg(self.path("gate.toml"))
+            .envs(self.environment.iter().cloned())
             .output()
             .unwrap();
         (output.status, String::from_utf8(output.stdout).unwrap())

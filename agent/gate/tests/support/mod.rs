@@ -19,6 +19,7 @@
 pub mod chip;
 pub mod installation;
 pub mod laptop;
+pub mod logind;
 pub mod pki;
 pub mod stage;
 pub mod video;

@@ -12,7 +12,7 @@ use wardkey_gate::clock::Clock;
 use wardkey_gate::folder::{Folder, StateFolder};
 use wardkey_gate::gate::{Files, Gate};
 use wardkey_gate::identity::Identity;
-use wardkey_gate::picture::{Guard, Picture, PictureError, Showing};
+use wardkey_gate::picture::{Awake, Guard, Picture, PictureError, Showing};
 use wardkey_gate::protocol::{Answer, Event, FromGate, Request, Status};
 use wardkey_gate::store::STATE;
 use wardkey_gate::trusted_file::Writers;
@@ -77,6 +77,10 @@ impl Picture for Screen {
         }
         self.showing.set(None);
         Ok(())
+    }
+
+    fn awake(&mut self) -> Awake {
+        Awake::NoProgram
     }
 }
 

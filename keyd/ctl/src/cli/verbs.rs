@@ -501,8 +501,28 @@ pub enum PolicyCommand {
 pub enum KeyCommand {
     /// Enrol a new security key for somebody, on your own word
     Enrol(Enrol),
+    /// Say that a security key is the site's spare, or that it is one no longer
+    Spare(Spare),
     /// Show the security key that is plugged in: whose it is, for what, until when
     Show,
+}
+
+/// Marking the site's spare security key.
+///
+/// A spare lies sealed in the safe, for the day on which somebody's own is missing or broken. It opens
+/// what any key of its role opens. Each use of it is told: to whoever your site has named for that,
+/// and in the record. Have it sealed again then.
+#[derive(Args, Debug)]
+pub struct Spare {
+    /// The serial number printed on it, or its full number
+    #[arg(value_name = "SERIAL")]
+    pub key: Typed,
+    /// It is the spare no longer
+    #[arg(long)]
+    pub no_longer: bool,
+    /// In your own words, for the record: the number of the seal, say
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Note>,
 }
 
 /// Enrolling a security key.

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 
 use wardkey_edge::client::Endpoint;
+use wardkey_edge::dates::Dates;
 
 use super::*;
 
@@ -20,6 +21,7 @@ fn settings() -> Settings {
             url: "https://keyd.wardkey.test".into(),
             connect: None,
             roots: Vec::new(),
+            dates: Dates::Calendar,
         },
         extra_roots: 0,
         ca: None,

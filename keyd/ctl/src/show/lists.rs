@@ -4,6 +4,7 @@ use wardkey_schemas::alert::AlertRow;
 use wardkey_schemas::limits;
 use wardkey_schemas::order::{Hold, Mode};
 use wardkey_schemas::query::{KeyRow, LaptopRow, SessionRow};
+use wardkey_schemas::status::ObjectState;
 use wardkey_told::shown;
 
 use crate::table::Table;
@@ -87,7 +88,11 @@ pub fn keys(rows: &[KeyRow], times: &Times) -> String {
         table.push([
             row.serial.to_string(),
             row.name.to_string(),
-            row.role.to_string(),
+            if row.spare {
+                format!("{} (spare)", row.role)
+            } else {
+                row.role.to_string()
+            },
             row.state.to_string(),
             classes(&row.holds),
             row.firmware.to_string(),
@@ -97,6 +102,12 @@ pub fn keys(rows: &[KeyRow], times: &Times) -> String {
     }
     let mut text = Text::from(table.to_string());
     end(&mut text, rows.len(), "security keys");
+    let is_ready =
+        |row: &KeyRow| row.spare && row.state == ObjectState::Active && row.holds.is_empty();
+    // Of a list that was cut nobody knows.
+    if (1..limits::ROWS).contains(&rows.len()) && !rows.iter().any(is_ready) {
+        text.line("(no spare: enrol one, seal it in the safe, and run `wardkey key spare SERIAL`)");
+    }
     for row in rows {
         holds_under(&mut text, &row.serial.to_string(), &row.holds);
     }
@@ -187,7 +198,6 @@ mod tests {
     use wardkey_schemas::names::{Firmware, TokenSerial};
     use wardkey_schemas::order::HoldClass;
     use wardkey_schemas::role::Role;
-    use wardkey_schemas::status::ObjectState;
 
     use super::*;
 
@@ -229,6 +239,7 @@ mod tests {
             person: PersonId::from_bytes([4; 16]),
             name: "Sam O'Neill".parse().unwrap(),
             role: Role::Staff,
+            spare: false,
             state: ObjectState::Active,
             holds: Vec::new(),
             last_used: None,
@@ -265,8 +276,32 @@ HMP-X-04 is stopped:
             "\
 SERIAL    NAME         ROLE   STATE   STOPPED  FIRMWARE  LAST USED  PERSON
 33162554  Sam O'Neill  staff  active  -        5.7.4     -          04040404-0404-0404-0404-040404040404
+(no spare: enrol one, seal it in the safe, and run `wardkey key spare SERIAL`)
 "
         );
+    }
+
+    #[test]
+    fn a_spare_is_shown_and_counts_while_it_can_be_used() {
+        let spare = KeyRow {
+            spare: true,
+            ..key_row()
+        };
+        let text = keys(&[key_row(), spare.clone()], &times());
+        assert!(text.contains("staff (spare)"), "{text}");
+        assert!(!text.contains("no spare"), "{text}");
+        for gone in [
+            KeyRow {
+                holds: vec![stopped()],
+                ..spare.clone()
+            },
+            KeyRow {
+                state: ObjectState::Revoked,
+                ..spare
+            },
+        ] {
+            assert!(keys(&[gone], &times()).contains("(no spare:"));
+        }
     }
 
     #[test]

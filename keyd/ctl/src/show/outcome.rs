@@ -16,6 +16,7 @@ pub const fn exit(outcome: &Outcome) -> Exit {
     match outcome {
         Outcome::WaitsForSecondPerson { .. } => Exit::NeedsApproval,
         Outcome::Confirmed
+        | Outcome::SpareMarked { .. }
         | Outcome::Stopped { .. }
         | Outcome::ReportedLost { .. }
         | Outcome::Resumed { .. }
@@ -31,6 +32,13 @@ pub fn outcome(answer: &ActionAnswer, name: &str, times: &Times) -> String {
     let mut line = |words: String| text.line(words);
     match &answer.outcome {
         Outcome::Confirmed => line(format!("{name} is confirmed and can be used")),
+        Outcome::SpareMarked { spare: true } => {
+            line(format!(
+                "{name} is the site's spare: each use of it is told"
+            ));
+            line("  seal it in its envelope, and seal it again after each use".to_owned());
+        }
+        Outcome::SpareMarked { spare: false } => line(format!("{name} is no spare any more")),
         Outcome::Stopped { hold, orders } => {
             line(format!("{name} is stopped"));
             line(format!("  hold       {hold}"));
@@ -99,6 +107,7 @@ pub fn next_person(answer: &ActionAnswer) -> Option<String> {
             "a second person agrees with their own security key:\n  wardkey agree {request}"
         )),
         Outcome::Confirmed
+        | Outcome::SpareMarked { .. }
         | Outcome::Stopped { .. }
         | Outcome::ReportedLost { .. }
         | Outcome::Resumed { .. }
@@ -112,6 +121,7 @@ pub fn next_person(answer: &ActionAnswer) -> Option<String> {
 pub fn json(answer: &ActionAnswer) -> Value {
     let outcome = match &answer.outcome {
         Outcome::Confirmed => json!({ "result": "confirmed" }),
+        Outcome::SpareMarked { spare } => json!({ "result": "spare-marked", "spare": spare }),
         Outcome::Stopped { hold, orders } => {
             json!({ "result": "stopped", "hold": hold, "orders": orders })
         }
@@ -154,6 +164,7 @@ pub fn orders(outcome: &Outcome) -> &[OrderSent] {
         | Outcome::MessageSent { orders }
         | Outcome::SessionEnded { orders } => orders,
         Outcome::Confirmed
+        | Outcome::SpareMarked { .. }
         | Outcome::WaitsForSecondPerson { .. }
         | Outcome::ReaderOpened { .. } => &[],
     }

@@ -31,6 +31,7 @@ fn key(number: u8, serial: u32, state: ObjectState) -> KeyRow {
         person: PersonId::from_bytes([number; 16]),
         name: "Sam".parse().unwrap(),
         role: Role::Staff,
+        spare: false,
         state,
         holds: Vec::new(),
         last_used: None,

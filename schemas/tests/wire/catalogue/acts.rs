@@ -141,6 +141,14 @@ pub(super) fn actions() -> Cases<Action> {
             }),
         ),
         (
+            "mark-spare",
+            action(Act::MarkSpare {
+                key,
+                spare: true,
+                note: note("In the envelope in the safe."),
+            }),
+        ),
+        (
             "open-reader",
             action(Act::OpenReader {
                 reader_key: Signer::Reader.public(),
@@ -171,6 +179,7 @@ pub(super) fn answers() -> Cases<ActionAnswer> {
     };
     vec![
         ("confirmed", answer(Outcome::Confirmed)),
+        ("spare-marked", answer(Outcome::SpareMarked { spare: true })),
         (
             "stopped",
             answer(Outcome::Stopped {

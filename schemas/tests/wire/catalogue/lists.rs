@@ -82,6 +82,7 @@ pub(super) fn answers() -> Cases<Answer> {
         person: person(),
         name: "Sam O'Neill".parse().unwrap(),
         role: Role::Staff,
+        spare: false,
         state: ObjectState::Pending,
         holds: Vec::new(),
         last_used: None,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use wardkey_edge::client::{Client, Endpoint};
+use wardkey_edge::dates::Dates;
 use wardkey_edge::pieces::Pieces;
 use wardkey_schemas::jws::Sealed;
 use wardkey_schemas::record::LogKey;
@@ -40,6 +41,7 @@ impl Source {
                     url: url.clone(),
                     connect: None,
                     roots: desk.settings.keyd.roots.clone(),
+                    dates: Dates::Calendar,
                 };
                 Pieces::Service(Client::new(&endpoint)?, String::new())
             }

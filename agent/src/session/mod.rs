@@ -220,7 +220,10 @@ impl Session {
 
     fn take_in(&mut self, input: Input, turn: &mut Turn<'_>) {
         match input {
-            Input::Token(TokenEvent::Inserted(token)) => self.keys.insert(token),
+            Input::Token(TokenEvent::Inserted(token)) => {
+                self.keys.insert(token);
+                self.tell_gate_of_key(turn);
+            }
             Input::Token(TokenEvent::Removed { reader }) => self.key_out(&reader, turn),
             Input::Asked { caller, command } => self.asked(caller, command, turn),
             Input::CallerLeft(caller) => self.caller_left(caller, turn),

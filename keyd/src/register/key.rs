@@ -107,6 +107,7 @@ impl App {
             secret: None,
             ca_nonce: open.nonce,
             expires_at: now.plus(waits),
+            renews: false,
             progress: Progress::Open,
         };
         let offer = KeyOffer {

@@ -72,7 +72,10 @@ mod tests {
     fn a_certificate_of_a_year_is_renewed_from_day_240_on() {
         let end = day(365);
         assert_eq!(renewable_from(end), day(240));
-        assert_eq!(code(require_renewable(end, day(239))), Some(Code::RenewalEarly));
+        assert_eq!(
+            code(require_renewable(end, day(239))),
+            Some(Code::RenewalEarly)
+        );
         assert_eq!(code(require_renewable(end, day(240))), None);
         assert_eq!(code(require_renewable(end, day(364))), None);
     }

@@ -305,9 +305,6 @@ impl App {
         now: Timestamp,
     ) -> Result<AppraisedLaptop, Failure> {
         require_in_time(registration, now)?;
-        let hello: LaptopHello =
-            serde_json::from_str(&registration.request).map_err(Failure::fault)?;
-        let hello = self.judge_hello(&hello, site, now).await?;
         let secret = registration.secret.ok_or_else(|| {
             Refusal::new(
                 Code::RegistrationState,
@@ -315,6 +312,9 @@ impl App {
                 "one of a laptop that is enrolled",
             )
         })?;
+        let hello: LaptopHello =
+            serde_json::from_str(&registration.request).map_err(Failure::fault)?;
+        let hello = self.judge_hello(&hello, site, now).await?;
         let trust = self.trust();
         let pcrs = PcrSet::new(&trust.bundle.policy_floor().pcrs).ok_or_else(|| {
             Refusal::new(

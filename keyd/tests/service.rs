@@ -50,6 +50,8 @@ mod log;
 mod losses;
 #[path = "service/races.rs"]
 mod races;
+#[path = "service/recertification.rs"]
+mod recertification;
 #[path = "service/recovery.rs"]
 mod recovery;
 #[path = "service/refusals/mod.rs"]

@@ -61,6 +61,7 @@ impl App {
         now: Timestamp,
     ) -> Result<Sealed<RecertificationOffer>, Failure> {
         let (site, opened) = self.open_from_registrar(&body.message).await?;
+        self.require_recovered()?;
         let open = opened.into_message();
         require_site(&open.site, &site.site)?;
         let (device, _) = self.judge_certified(&open.hello, &site, now).await?;
@@ -149,6 +150,7 @@ impl App {
         now: Timestamp,
     ) -> Result<Sealed<Receipt>, Failure> {
         let (site, opened) = self.open_from_registrar(&body.message).await?;
+        self.require_recovered()?;
         let announce = opened.into_message();
         require_site(&announce.site, &site.site)?;
         let registration = self.registration(&site.site, announce.registration).await?;

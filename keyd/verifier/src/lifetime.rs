@@ -61,7 +61,7 @@ mod tests {
 
     fn day(number: u32) -> Timestamp {
         let start = Timestamp::from_seconds(1_795_356_127).unwrap();
-        start.plus(Seconds::new(number * DAY))
+        start.plus(Seconds::new(number.saturating_mul(DAY)))
     }
 
     fn code(result: Result<(), Refusal>) -> Option<Code> {

@@ -153,7 +153,8 @@ async fn a_laptop_renews_its_certificates_by_itself_and_a_visit_begins_with_them
     aged.await_later(before);
     assert_eq!(aged.ends_at(), after);
     assert_eq!(aged.issued().await, issued + 1);
-    aged.ward.activate();
+    let said = aged.ward.try_activate();
+    assert_eq!(said.code(), 0, "{}{}", said.out, said.err);
 }
 
 #[tokio::test]
@@ -161,7 +162,7 @@ async fn a_laptop_that_is_stopped_gets_no_new_certificates_until_it_is_let_back_
     let mut aged = Aged::new(300).await;
     let before = aged.ends_at();
     let officer = aged.ward.officer.clone();
-    let stop = ["stop", TAG, "maintenance"];
+    let stop = ["stop", TAG, "--maintenance"];
     aged.ward.world.wardkey_done(&officer, &stop).unwrap();
     aged.ward.laptop.start().unwrap();
     aged.ward.laptop.await_latch().unwrap();

@@ -289,6 +289,7 @@ impl Work for Announce {
     type Out = ();
 
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.require_recovered()?;
         let refuse = |found: &str, wanted: &str| {
             let refusal = Refusal::new(Code::RegistrationState, found, wanted);
             Err(StoreError::Refused(Box::new(refusal)))

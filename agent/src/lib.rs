@@ -19,6 +19,7 @@
 
 pub mod answers;
 pub mod boot;
+pub mod certificates;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -94,6 +94,9 @@ pub const TRUST_EVERY: u64 = 6 * 3_600_000;
 /// How long before they are fetched again after that failed.
 pub const TRUST_PAUSE: u64 = 60_000;
 
+/// How long before certificates are asked for again that were not renewed: months are left.
+pub const CERTIFICATES_AGAIN: u64 = 3_600_000;
+
 /// A command on the control socket: the longest carries a PIN or a room.
 pub const COMMAND_BYTES: usize = 4 * 1024;
 

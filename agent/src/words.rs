@@ -5,6 +5,7 @@
 
 use jiff::tz::TimeZone;
 use wardkey_schemas::Refusal;
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::time::Timestamp;
 
@@ -78,6 +79,21 @@ fn with_visit(
 ) -> (String, String) {
     let Some(visit) = situation.visit else {
         return (heading, body);
+    };
+    if visit.key_wanted_in_ms.is_some() {
+        return (
+            "Put the security key back in".to_owned(),
+            "It must stay in during this visit. Without it the visit ends in less than half a \
+             minute."
+                .to_owned(),
+        );
+    }
+    let body = if visit.key == Presence::Present
+        && matches!(situation.state, State::InRoom | State::StaffControl)
+    {
+        "Leave your security key in. The visit ends without it.".to_owned()
+    } else {
+        body
     };
     let at = time(visit.hard_end, zone);
     let ends = format!("Visit ends at {at}");
@@ -186,8 +202,8 @@ fn ending(situation: &Situation<'_>, zone: &TimeZone) -> (String, String) {
             format!("The video program ended at {at}. Start the visit again."),
         ),
         EndReason::KeyRemoved => (
-            "The visit did not start",
-            "The security key was taken out too early. Leave it in until you are told.".to_owned(),
+            "This visit has ended",
+            format!("The security key was out too long, so the room closed at {at}."),
         ),
         EndReason::Moved => (
             "The visit has moved",
@@ -246,6 +262,8 @@ mod tests {
             finishing: false,
             finish: None,
             dark: false,
+            key: Presence::Carry,
+            key_wanted_in_ms: None,
         }
     }
 

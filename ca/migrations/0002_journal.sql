@@ -4,10 +4,10 @@
 create table intent (
     intent_id integer primary key autoincrement,
     at integer not null,
-    -- Why, as JSON: laptop, key or listener, with keyd's receipt.
+    -- Why, as JSON: laptop, recertification, key or listener, with keyd's receipt.
     purpose text not null,
     -- What is looked up, from the same JSON.
-    kind text not null check (kind in ('laptop', 'key', 'listener')),
+    kind text not null check (kind in ('laptop', 'recertification', 'key', 'listener')),
     enrolment_id blob unique,
     ek blob,
     device_id blob,
@@ -15,13 +15,14 @@ create table intent (
     key blob,
     person_id blob,
     check ((kind = 'listener') = (enrolment_id is null)),
-    check ((kind = 'laptop') = (ek is not null and device_id is not null and generation is not null)),
+    check ((kind in ('laptop', 'recertification')) = (ek is not null and device_id is not null and generation is not null)),
     check ((kind = 'key') = (key is not null and person_id is not null))
 ) strict;
 
 -- An enrolment of a laptop happens once, whoever asks twice at the same time.
-create unique index intent_by_ek on intent (ek, generation) where ek is not null;
-create unique index intent_by_device on intent (device_id, generation) where device_id is not null;
+create unique index intent_by_ek on intent (ek, generation) where kind = 'laptop';
+create unique index intent_by_device on intent (device_id, generation) where kind = 'laptop';
+create index intent_of_laptop on intent (device_id) where device_id is not null;
 create index intent_by_key on intent (key) where key is not null;
 create index intent_by_person on intent (person_id) where person_id is not null;
 

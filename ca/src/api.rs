@@ -14,8 +14,10 @@ use wardkey_edge::request::{Body, answer};
 use wardkey_schemas::enrolment::{CompleteLaptop, LaptopHello};
 use wardkey_schemas::key_enrolment::{CompleteKey, KeyHello};
 use wardkey_schemas::limits::{EVIDENCE_BYTES, MESSAGE_BYTES, REGISTRATION_BYTES};
+use wardkey_schemas::recertification::{CompleteRecertification, RecertificationHello};
 
 use crate::app::App;
+use crate::clock;
 use crate::failure::Failure;
 use crate::keyd::RemoteKeyd;
 
@@ -64,6 +66,8 @@ macro_rules! routes {
 routes! {
     OpenLaptop, POST, "/v1/laptops", post(open_laptop);
     CompleteLaptop, POST, "/v1/laptops/complete", post(complete_laptop);
+    OpenRecertification, POST, "/v1/recertifications", post(open_recertification);
+    CompleteRecertification, POST, "/v1/recertifications/complete", post(complete_recertification);
     OpenKey, POST, "/v1/keys", post(open_key);
     CompleteKey, POST, "/v1/keys/complete", post(complete_key);
     Bundle, GET, "/v1/bundle", get(bundle);
@@ -118,6 +122,29 @@ async fn complete_laptop(
     let done = to_its_end(async move { served.app.complete_laptop(body).await }).await;
     Ok(answer(&done.map_err(|failure| {
         failure.into_answer("complete a laptop's enrolment")
+    })?))
+}
+
+async fn open_recertification(
+    State(served): State<Served>,
+    Body(hello): Body<RecertificationHello, EVIDENCE_BYTES>,
+) -> Result<Response, No> {
+    served.admit()?;
+    let done = served.app.open_recertification(hello, clock::now()).await;
+    Ok(answer(&done.map_err(|failure| {
+        failure.into_answer("open a renewal of certificates")
+    })?))
+}
+
+async fn complete_recertification(
+    State(served): State<Served>,
+    Body(body): Body<CompleteRecertification, REGISTRATION_BYTES>,
+) -> Result<Response, No> {
+    served.admit()?;
+    let now = clock::now();
+    let done = to_its_end(async move { served.app.complete_recertification(body, now).await });
+    Ok(answer(&done.await.map_err(|failure| {
+        failure.into_answer("complete a renewal of certificates")
     })?))
 }
 

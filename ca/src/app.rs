@@ -17,6 +17,7 @@ use crate::key::OpenedKey;
 use crate::keyd::Keyd;
 use crate::laptop::OpenedLaptop;
 use crate::link::Link;
+use crate::recertification::OpenedRecertification;
 use crate::signer::Keeper;
 use crate::trust::{Sources, Trust};
 use crate::turns::Turns;
@@ -54,6 +55,7 @@ pub struct App<K, L = Journal> {
     pub(crate) turns: Turns,
     pub(crate) keyd: K,
     pub(crate) laptops: Waiting<OpenedLaptop>,
+    pub(crate) recertifications: Waiting<OpenedRecertification>,
     pub(crate) keys: Waiting<OpenedKey>,
     trust: RwLock<Arc<Trust>>,
     link: tokio::sync::Mutex<Option<Arc<Link>>>,
@@ -71,6 +73,7 @@ impl<K: Keyd, L: Ledger> App<K, L> {
             turns: parts.turns,
             keyd: parts.keyd,
             laptops: Waiting::default(),
+            recertifications: Waiting::default(),
             keys: Waiting::default(),
             trust: RwLock::new(Arc::new(parts.trust)),
             link: tokio::sync::Mutex::default(),

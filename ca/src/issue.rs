@@ -99,7 +99,7 @@ impl Recorded {
     pub fn into_listener_certificate(self) -> Option<Bytes> {
         match self.purpose {
             Purpose::Listener => self.certificates.into_iter().next(),
-            Purpose::Laptop { .. } | Purpose::Key { .. } => None,
+            Purpose::Laptop { .. } | Purpose::Recertification { .. } | Purpose::Key { .. } => None,
         }
     }
 }

@@ -5,6 +5,9 @@ use std::future::Future;
 use wardkey_edge::client::{CallError, Client, ClientError, Endpoint};
 use wardkey_edge::dates::Dates;
 use wardkey_schemas::jws::Sealed;
+use wardkey_schemas::recertification::{
+    AnnounceRecertification, OpenRecertification, RecertificationOffer,
+};
 use wardkey_schemas::registration::{
     AnnounceKey, AnnounceLaptop, KeyOffer, LaptopOffer, OpenKey, OpenLaptop, Receipt, ReportIssued,
     SiteHello, SiteWelcome,
@@ -35,6 +38,18 @@ pub trait Keyd: Send + Sync + 'static {
     fn announce_laptop(
         &self,
         announce: &Sealed<AnnounceLaptop>,
+    ) -> impl Future<Output = Result<Sealed<Receipt>, CallError>> + Send;
+
+    /// Opens a renewal of a laptop's certificates.
+    fn open_recertification(
+        &self,
+        open: &Sealed<OpenRecertification>,
+    ) -> impl Future<Output = Result<Sealed<RecertificationOffer>, CallError>> + Send;
+
+    /// Announces new certificates of a laptop. Said again, it gets the same answer.
+    fn announce_recertification(
+        &self,
+        announce: &Sealed<AnnounceRecertification>,
     ) -> impl Future<Output = Result<Sealed<Receipt>, CallError>> + Send;
 
     /// Opens a registration of a security key.
@@ -111,6 +126,22 @@ impl Keyd for RemoteKeyd {
         announce: &Sealed<AnnounceLaptop>,
     ) -> Result<Sealed<Receipt>, CallError> {
         let path = "/v1/registrations/laptops/announce";
+        self.0.post(path, announce).await
+    }
+
+    async fn open_recertification(
+        &self,
+        open: &Sealed<OpenRecertification>,
+    ) -> Result<Sealed<RecertificationOffer>, CallError> {
+        let path = "/v1/registrations/recertifications";
+        self.0.post(path, open).await
+    }
+
+    async fn announce_recertification(
+        &self,
+        announce: &Sealed<AnnounceRecertification>,
+    ) -> Result<Sealed<Receipt>, CallError> {
+        let path = "/v1/registrations/recertifications/announce";
         self.0.post(path, announce).await
     }
 

@@ -5,8 +5,9 @@ use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::enrolment::{
     CompleteLaptop, LaptopChallenge, LaptopCompletion, LaptopEnrolled, LaptopHello,
 };
-use wardkey_schemas::ids::EnrolmentId;
+use wardkey_schemas::ids::{DeviceId, EnrolmentId};
 use wardkey_schemas::jws::Sealed;
+use wardkey_schemas::key::PublicKey;
 use wardkey_schemas::registration::{AnnounceLaptop, LaptopOffer, OpenLaptop};
 use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_schemas::{Code, Refusal};
@@ -244,22 +245,28 @@ impl<K: Keyd, L: Ledger> App<K, L> {
     }
 }
 
-/// One certificate for the device key, one for the attestation key.
 fn plans(laptop: &AppraisedLaptop, now: Timestamp) -> Result<Vec<Plan>, Failure> {
-    let device = laptop.device();
+    plans_for(laptop.device(), laptop.device_key(), laptop.ak().key(), now)
+}
+
+/// One certificate for the device key, one for the attestation key.
+pub(crate) fn plans_for(
+    device: DeviceId,
+    device_key: &PublicKey,
+    ak: &PublicKey,
+    now: Timestamp,
+) -> Result<Vec<Plan>, Failure> {
+    let plan = |saying, key: &PublicKey| -> Result<Plan, Failure> {
+        Ok(Plan {
+            saying,
+            key: *key,
+            serial: random::bytes()?,
+            at: now,
+        })
+    };
     Ok(vec![
-        Plan {
-            saying: Saying::Device { device },
-            key: *laptop.device_key(),
-            serial: random::bytes()?,
-            at: now,
-        },
-        Plan {
-            saying: Saying::AttestationKey { device },
-            key: *laptop.ak().key(),
-            serial: random::bytes()?,
-            at: now,
-        },
+        plan(Saying::Device { device }, device_key)?,
+        plan(Saying::AttestationKey { device }, ak)?,
     ])
 }
 

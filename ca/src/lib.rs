@@ -36,6 +36,7 @@ pub mod listener;
 pub mod open;
 pub mod plan;
 pub mod random;
+pub mod recertification;
 pub mod run;
 pub mod serve;
 pub mod set_up;

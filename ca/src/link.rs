@@ -8,9 +8,11 @@ use wardkey_schemas::ids::{CharterId, EnrolmentId};
 use wardkey_schemas::jws::{Jws, Sealed};
 use wardkey_schemas::key_enrolment::Holder;
 use wardkey_schemas::names::SiteCode;
+use wardkey_schemas::recertification::RecertificationOffer;
 use wardkey_schemas::registration::{KeyOffer, LaptopOffer, Receipt, SiteWelcome, Stage};
 use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_schemas::{Code, Refusal};
+use wardkey_verifier::appraise::CertifiedLaptop;
 use wardkey_verifier::service::VerifiedServiceKeys;
 use wardkey_verifier::tpm::PcrSet;
 
@@ -89,14 +91,44 @@ impl Link {
     ) -> Result<(LaptopOffer, PcrSet), Refusal> {
         let offer = self.keys.open(&offer.message)?.into_message();
         self.require_asked(asked, &offer.site, offer.enrolment, &offer.ca_nonce)?;
+        let pcrs = self.require_registers(&offer.pcrs)?;
+        Ok((offer, pcrs))
+    }
+
+    /// Opens keyd's offer to renew the certificates of `laptop`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open_laptop_offer`]; `ANSWER_NOT_BELIEVED` also if it is for another laptop.
+    pub fn open_recertification_offer(
+        &self,
+        offer: &Sealed<RecertificationOffer>,
+        asked: Asked<'_>,
+        laptop: &CertifiedLaptop,
+    ) -> Result<(RecertificationOffer, PcrSet), Refusal> {
+        let offer = self.keys.open(&offer.message)?.into_message();
+        self.require_asked(asked, &offer.site, offer.enrolment, &offer.ca_nonce)?;
+        if offer.device != laptop.device() || offer.generation != laptop.generation() {
+            let found = format!(
+                "an offer for enrolment {} of {}",
+                offer.generation, offer.device
+            );
+            let wanted = format!("one for {} of {}", laptop.generation(), laptop.device());
+            return Err(not_believed(found, wanted));
+        }
+        let pcrs = self.require_registers(&offer.pcrs)?;
+        Ok((offer, pcrs))
+    }
+
+    /// The registers that keyd wants quoted, the policy's floor among them.
+    fn require_registers(&self, wanted: &[u8]) -> Result<PcrSet, Refusal> {
         let floor = &self.trust.bundle.policy_floor().pcrs;
-        let pcrs = PcrSet::new(&offer.pcrs)
+        PcrSet::new(wanted)
             .filter(|set| floor.iter().all(|index| set.contains(*index)))
             .ok_or_else(|| {
-                let found = format!("the registers {:?}", offer.pcrs);
+                let found = format!("the registers {wanted:?}");
                 not_believed(found, format!("ascending registers, {floor:?} among them"))
-            })?;
-        Ok((offer, pcrs))
+            })
     }
 
     /// Opens keyd's offer for a security key, which must be for the holder that was asked for.

@@ -66,6 +66,13 @@ impl Plan {
         prepare(&self.profile(), &self.key, issuer, self.serial, self.at)
     }
 
+    /// When the certificate would end: after its profile's time, or with the issuer.
+    pub fn ends_at(&self, issuer: &Issuer) -> Timestamp {
+        self.at
+            .plus(self.profile().lifetime())
+            .min(issuer.not_after())
+    }
+
     fn profile(&self) -> Profile {
         match &self.saying {
             Saying::Device { device } => Profile::Device { device: *device },

@@ -272,6 +272,9 @@ fn line(entry: &Entry) -> String {
         Purpose::Laptop {
             device, generation, ..
         } => format!("laptop {device}, enrolment {generation}"),
+        Purpose::Recertification {
+            device, generation, ..
+        } => format!("laptop {device}, enrolment {generation}, renewed"),
         Purpose::Key {
             person,
             role,

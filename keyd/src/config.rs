@@ -344,6 +344,7 @@ pub fn template(root: &Sha256) -> String {
          # extend_by = 1800       # seconds that key, PIN and touch add (300 to 3600)\n\
          # nonce_waits = 120      # seconds that a challenge waits (30 to 300)\n\
          # approval_waits = 1800  # seconds that a request waits for a second person\n\
+         # presence = \"carry\"     # the security key in a visit: carry, or present (it stays in)\n\
          # confirm_by_another_person = false\n\
          # heartbeat_every = 15   # seconds between proofs that a link is alive (1 to 60)\n\
          # poll_every = 20        # seconds between questions of a laptop without a link (10 to 120)\n\

@@ -111,6 +111,7 @@ pub fn lease(visit: &Visit<'_>, seq: u32, fresh: Fresh, policy: &Policy, now: Ti
         activation: visit.activation,
         reset_count: visit.reset_count,
         quoted: fresh.quoted,
+        presence: policy.presence,
         run_for: policy.run_for,
         grace: policy.grace,
         hard_end_in: left.min(limits::HARD_END_MOST),

@@ -1,7 +1,8 @@
 //! Which policy is in force: the installation's, and a site's own, which may only be stricter
 //! (`docs/operations/settings.md`).
 //!
-//! For every parameter less is stricter, and a *yes* is stricter than a *no*. What is in force at a
+//! For every parameter less is stricter, a *yes* is stricter than a *no*, and a security key that
+//! stays in is stricter than one that is carried. What is in force at a
 //! site is the stricter of both, parameter by parameter, so that an installation that becomes
 //! stricter never waits for its sites.
 
@@ -27,6 +28,7 @@ pub(crate) fn of_settings(written: &PartialPolicy) -> Result<Policy, Vec<String>
 #[must_use]
 pub fn strictest(one: &Policy, other: &Policy) -> Policy {
     let mut joined = one.join_lengths(other, Ord::min);
+    joined.presence = one.presence.min(other.presence);
     joined.confirm_by_another_person |= other.confirm_by_another_person;
     joined.renew_every = joined.renew_every.min(joined.renew_at_most());
     joined
@@ -40,6 +42,9 @@ pub fn looser_than(policy: &Policy, floor: &Policy) -> Vec<&'static str> {
         .filter(|((_, value), (_, most))| value > most)
         .map(|((name, _), _)| name)
         .collect();
+    if policy.presence > floor.presence {
+        looser.push("presence");
+    }
     if floor.confirm_by_another_person && !policy.confirm_by_another_person {
         looser.push("confirm_by_another_person");
     }
@@ -49,6 +54,7 @@ pub fn looser_than(policy: &Policy, floor: &Policy) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use wardkey_schemas::policy::Presence;
     use wardkey_schemas::time::Seconds;
 
     use super::*;
@@ -58,8 +64,13 @@ mod tests {
             .iter()
             .map(|limits| limits.least.number()..=limits.most.number())
             .collect::<Vec<_>>();
-        (lengths, any::<bool>()).prop_map(|(lengths, another)| {
+        (lengths, any::<(bool, bool)>()).prop_map(|(lengths, (present, another))| {
             let mut policy = Policy {
+                presence: if present {
+                    Presence::Present
+                } else {
+                    Presence::Carry
+                },
                 confirm_by_another_person: another,
                 ..Policy::default()
             };
@@ -88,6 +99,7 @@ mod tests {
     #[test]
     fn a_looser_parameter_is_named() {
         let floor = Policy {
+            presence: Presence::Present,
             confirm_by_another_person: true,
             ..Policy::default()
         };
@@ -97,7 +109,7 @@ mod tests {
         };
         assert_eq!(
             looser_than(&looser, &floor),
-            ["grace", "confirm_by_another_person"]
+            ["grace", "presence", "confirm_by_another_person"]
         );
         assert_eq!(looser_than(&floor, &Policy::default()), Vec::<&str>::new());
     }

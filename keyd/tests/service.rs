@@ -52,6 +52,8 @@ mod losses;
 mod races;
 #[path = "service/reach.rs"]
 mod reach;
+#[path = "service/recertification.rs"]
+mod recertification;
 #[path = "service/recovery.rs"]
 mod recovery;
 #[path = "service/refusals/mod.rs"]

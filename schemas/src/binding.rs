@@ -79,6 +79,52 @@ impl EnrolmentBinding<'_> {
     }
 }
 
+/// What the quote and the certification of a renewal of certificates cover.
+#[derive(Clone, Copy, Debug)]
+pub struct RecertificationBinding<'a> {
+    /// The site.
+    pub site: &'a SiteCode,
+    /// The laptop.
+    pub device: DeviceId,
+    /// Its enrolment.
+    pub generation: Generation,
+    /// Its device key.
+    pub device_key: Thumbprint,
+    /// ca's number for it.
+    pub enrolment: EnrolmentId,
+    /// keyd's number for it.
+    pub registration: RegistrationId,
+    /// ca's nonce.
+    pub ca_nonce: &'a Nonce,
+    /// keyd's nonce.
+    pub keyd_nonce: &'a Nonce,
+}
+
+impl RecertificationBinding<'_> {
+    /// `qualifyingData` of `TPM2_Certify` of the device key.
+    pub fn certify(&self) -> Sha256 {
+        self.digest("wardkey/recertify-certify/1")
+    }
+
+    /// `qualifyingData` of `TPM2_Quote`.
+    pub fn quote(&self) -> Sha256 {
+        self.digest("wardkey/recertify-quote/1")
+    }
+
+    fn digest(&self, label: &'static str) -> Sha256 {
+        Binding::new(label)
+            .field(self.site.as_str().as_bytes())
+            .field(self.device.as_bytes())
+            .field(&self.generation.number().to_be_bytes())
+            .field(self.device_key.as_bytes())
+            .field(self.enrolment.as_bytes())
+            .field(self.registration.as_bytes())
+            .field(self.ca_nonce.as_bytes())
+            .field(self.keyd_nonce.as_bytes())
+            .finish()
+    }
+}
+
 /// What the quote of an activation covers: this request and nothing else.
 #[derive(Clone, Copy, Debug)]
 pub struct ActivationBinding<'a> {

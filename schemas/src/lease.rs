@@ -12,6 +12,7 @@ use crate::jws::Message;
 use crate::key::Thumbprint;
 use crate::limits;
 use crate::names::{Realm, SiteCode};
+use crate::policy::Presence;
 use crate::refusal::Code;
 use crate::time::{Seconds, Timestamp};
 
@@ -60,6 +61,9 @@ pub struct Lease {
     /// Whether it was given on a fresh quote of the laptop's registers over this lease's nonces: at
     /// an activation, and at a renewal that brought one.
     pub quoted: bool,
+    /// Where the security key is while the visit runs. What counts is the word of the lease that
+    /// opened the visit or extended it last: a renewal does not change what staff were told.
+    pub presence: Presence,
     /// How long it runs, from the nonce.
     pub run_for: Seconds,
     /// How much longer a running call may go on when keyd cannot be reached.

@@ -44,6 +44,7 @@ pub mod phrase;
 pub mod policy;
 pub mod problem;
 pub mod query;
+pub mod recertification;
 pub mod record;
 pub mod refusal;
 pub mod registration;

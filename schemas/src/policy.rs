@@ -1,8 +1,8 @@
 //! A site's policy: how long things last there, and who must agree.
 //!
 //! The words and the limits; whether a policy may be put in force is decided by keyd. Every
-//! parameter is a length or a yes, and for every one of them *less is stricter* (a *yes* is
-//! stricter than a *no*), so that two policies can be compared and joined.
+//! parameter is a length, a choice or a yes, and for every one of them *less is stricter* (a *yes*
+//! is stricter than a *no*), so that two policies can be compared and joined.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,41 @@ impl std::fmt::Display for PolicyVersion {
     }
 }
 
+/// Where the security key is during a visit; the stricter first.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    Deserialize,
+    Eq,
+    Hash,
+    JsonSchema,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    Serialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// It stays in the laptop: a visit whose key is out for half a minute ends. For staff who stay
+    /// with the laptop.
+    Present,
+    /// Staff take it out and carry it with them, and the laptop goes to the patient.
+    #[default]
+    Carry,
+}
+
+impl Presence {
+    /// The word on the wire and in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Carry => "carry",
+        }
+    }
+}
+
 /// What a length may be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
@@ -74,6 +109,8 @@ macro_rules! lengths {
         #[serde(deny_unknown_fields)]
         pub struct Policy {
             $($(#[doc = $what])* pub $name: Seconds,)*
+            /// Where the security key is during a visit.
+            pub presence: Presence,
             /// Whether an enrolment must be confirmed by another person than the one who enrolled.
             pub confirm_by_another_person: bool,
         }
@@ -83,6 +120,8 @@ macro_rules! lengths {
         #[serde(deny_unknown_fields)]
         pub struct PartialPolicy {
             $($(#[doc = $what])* pub $name: Option<Seconds>,)*
+            /// Where the security key is during a visit.
+            pub presence: Option<Presence>,
             /// Whether an enrolment must be confirmed by another person than the one who enrolled.
             pub confirm_by_another_person: Option<bool>,
         }
@@ -119,6 +158,7 @@ macro_rules! lengths {
             fn default() -> Self {
                 Self {
                     $($name: Seconds::new($default),)*
+                    presence: Presence::default(),
                     confirm_by_another_person: false,
                 }
             }
@@ -129,6 +169,7 @@ macro_rules! lengths {
             pub fn or(&self, others: &Policy) -> Policy {
                 Policy {
                     $($name: self.$name.unwrap_or(others.$name),)*
+                    presence: self.presence.unwrap_or(others.presence),
                     confirm_by_another_person: self
                         .confirm_by_another_person
                         .unwrap_or(others.confirm_by_another_person),

@@ -27,7 +27,8 @@ pub enum EndReason {
     TpmReset,
     /// The video program ended by itself.
     VideoEnded,
-    /// The key was taken out before the room was joined.
+    /// The key was taken out before the room was joined, or stayed out of a visit for which it must
+    /// stay in.
     KeyRemoved,
     /// A new visit on the same laptop took its place.
     Superseded,

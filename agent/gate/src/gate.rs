@@ -228,6 +228,11 @@ impl<F: Folder, K: Chip, P: Picture, C: Clock> Gate<F, K, P, C> {
                 self.close(reason, said)?;
                 Ok(Ok(Answer::Closed { session }))
             }
+            Request::Key { session, is_in } => {
+                let deeds = self.machine.key(session, is_in, received);
+                self.perform(&deeds, said)?;
+                Ok(Ok(Answer::Status(Box::new(self.status()))))
+            }
             Request::Status {} => {
                 // An enrolment while the gate runs may have opened what was sealed.
                 if self.machine.latch().seal().is_some()

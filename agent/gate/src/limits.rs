@@ -71,6 +71,10 @@ pub const WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// that is frozen would hear no stop. It is awake for that long, and speaks five times in it.
 pub const AGENT_SILENT: Seconds = Seconds::new(10);
 
+/// How long the security key may be out, or unheard of, in a visit for which it must stay in: long
+/// enough to put it back that slipped out, too short to walk away with.
+pub const KEY_OUT_MOST: Seconds = Seconds::new(30);
+
 /// How often an open gate looks at its clocks though nothing happens, to notice a suspend that was
 /// shorter than what is left of the lease.
 pub const LOOK_EVERY: Seconds = Seconds::new(1);

@@ -169,6 +169,26 @@ impl Machine {
         Ok(vec![go_on(visit, renewed.lease())])
     }
 
+    /// The security key of a visit is in at `now`, or out. What is said of another visit than the
+    /// open one says nothing.
+    pub fn key(&mut self, session: SessionId, is_in: bool, now: Reading) -> Vec<Deed> {
+        let Some(visit) = self
+            .visit
+            .as_mut()
+            .filter(|visit| visit.session() == session)
+        else {
+            return Vec::new();
+        };
+        let before = visit.closes_at();
+        visit.key(is_in, now.now);
+        let after = visit.closes_at();
+        if before == after {
+            Vec::new()
+        } else {
+            vec![Deed::Prolong(after)]
+        }
+    }
+
     /// The open visit must end at `now` if its time is over, and go on in the dark if the laptop has
     /// slept. No nonce outlives a sleep: what answers it was asked for by the laptop as it was.
     pub fn look(&mut self, now: Reading) -> Vec<Deed> {

@@ -15,6 +15,7 @@ use wardkey_schemas::ids::{OrderId, OrderSeq, RoomId, SessionId};
 use wardkey_schemas::jws::Jws;
 use wardkey_schemas::lease::Lease;
 use wardkey_schemas::order::{Hold, Order, OrderResult};
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::{Code, Refusal};
 
@@ -62,6 +63,15 @@ pub enum Request {
         /// Why.
         reason: EndReason,
     },
+    /// The security key in control of this visit is in the laptop, or is out; answered with how
+    /// things stand. Where the key must stay in, the visit ends if the first is not said for
+    /// [`limits::KEY_OUT_MOST`].
+    Key {
+        /// The visit.
+        session: SessionId,
+        /// Whether it is in.
+        is_in: bool,
+    },
     /// Say how things stand.
     Status {},
 }
@@ -81,6 +91,10 @@ pub struct Opened {
     /// Whether the laptop has slept, so that there is no picture until a lease comes that was given
     /// on a fresh quote.
     pub dark: bool,
+    /// Where the security key is to be.
+    pub presence: Presence,
+    /// When it closes unless the security key is put back, if it is out and must stay in.
+    pub key_wanted_by: Option<Boottime>,
 }
 
 /// What became of an order: all that a receipt needs but the signature.

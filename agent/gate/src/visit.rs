@@ -4,18 +4,21 @@ use wardkey_schemas::activation::Activation;
 use wardkey_schemas::challenge::Purpose;
 use wardkey_schemas::ids::SessionId;
 use wardkey_schemas::lease::Lease;
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::{Code, Refusal};
 use wardkey_verifier::lease::{OpeningLease, RenewedLease};
 
 use crate::boottime::Boottime;
+use crate::limits;
 use crate::picture::Showing;
 use crate::protocol::Opened;
 
 /// A visit that a lease and a signature opened.
 ///
-/// Its end is the smallest of three: the end of the lease with its grace, the hard end, and the end
-/// that a stop *after this call* has set. All count from nonces of this gate, on its own clock.
+/// Its end is the smallest of four: the end of the lease with its grace, the hard end, the end that
+/// a stop *after this call* has set, and, where the security key must stay in, half a minute after
+/// it was last known to be. All count from moments of this gate, on its own clock.
 #[derive(Clone, Debug)]
 pub struct Visit {
     opening: OpeningLease,
@@ -25,6 +28,37 @@ pub struct Visit {
     drain_end: Option<Boottime>,
     /// Whether the laptop has slept, and no lease on a fresh quote has answered for it since.
     dark: bool,
+    key: Key,
+}
+
+/// The security key in control.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    presence: Presence,
+    /// When it was last known to be in: at its touch, and whenever the agent says so.
+    seen_at: Boottime,
+    /// Whether the agent has said that it is out.
+    is_out: bool,
+}
+
+impl Key {
+    /// It was touched just now.
+    const fn touched(lease: &Lease, now: Boottime) -> Self {
+        Self {
+            presence: lease.presence,
+            seen_at: now,
+            is_out: false,
+        }
+    }
+
+    /// When it must have been seen again. Nobody need say that it is out: not to be heard of is the
+    /// same.
+    fn wanted_by(&self) -> Boottime {
+        match self.presence {
+            Presence::Present => self.seen_at.plus(limits::KEY_OUT_MOST),
+            Presence::Carry => Boottime::NEVER,
+        }
+    }
 }
 
 impl Visit {
@@ -43,6 +77,7 @@ impl Visit {
             hard_end: stamp.plus(lease.hard_end_in),
             drain_end: None,
             dark: false,
+            key: Key::touched(lease, now),
             opening,
         })
     }
@@ -77,6 +112,7 @@ impl Visit {
         self.seq = lease.seq;
         self.lease_end = lease_end(lease, stamp);
         self.hard_end = stamp.plus(lease.hard_end_in);
+        self.key = Key::touched(lease, now);
         self.opening = opening;
         Ok(())
     }
@@ -123,10 +159,25 @@ impl Visit {
         self.drain_end = None;
     }
 
+    /// The security key is in at `now`, or out.
+    pub const fn key(&mut self, is_in: bool, now: Boottime) {
+        if is_in {
+            self.key.seen_at = now;
+        }
+        self.key.is_out = !is_in;
+    }
+
     /// When it ends.
     pub fn closes_at(&self) -> Boottime {
         let end = self.lease_end.min(self.hard_end);
-        self.drain_end.map_or(end, |drain| drain.min(end))
+        let end = self.drain_end.map_or(end, |drain| drain.min(end));
+        self.key_wanted_by().map_or(end, |wanted| wanted.min(end))
+    }
+
+    /// When it ends unless the key is put back, if it is out and must stay in.
+    fn key_wanted_by(&self) -> Option<Boottime> {
+        let wanted = self.key.wanted_by();
+        (self.key.is_out && wanted != Boottime::NEVER).then_some(wanted)
     }
 
     /// Whoever woke the laptop may not be who put it to sleep, and it may have been changed
@@ -149,6 +200,8 @@ impl Visit {
             Some(EndReason::Stopped)
         } else if now >= self.lease_end {
             Some(EndReason::LeaseOver)
+        } else if now >= self.key.wanted_by() {
+            Some(EndReason::KeyRemoved)
         } else {
             None
         }
@@ -181,6 +234,8 @@ impl Visit {
             closes_at: self.closes_at(),
             hard_end: self.hard_end,
             dark: self.dark,
+            presence: self.key.presence,
+            key_wanted_by: self.key_wanted_by(),
         }
     }
 }

@@ -12,6 +12,7 @@ use wardkey_schemas::ids::{DeviceId, Generation, OrderSeq, RoomId, SessionId};
 use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::names::{AssetTag, Firmware, SiteCode, TokenSerial};
 use wardkey_schemas::order::Hold;
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::renewal::VisitState;
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Timestamp;
@@ -233,6 +234,10 @@ pub struct VisitStatus {
     pub finish: Option<Code>,
     /// Whether the laptop has slept, so that there is no picture until it was checked anew.
     pub dark: bool,
+    /// Where the security key is to be.
+    pub key: Presence,
+    /// How long the security key may still be out, if it is and must not be.
+    pub key_wanted_in_ms: Option<u64>,
 }
 
 /// A security key that is plugged in.

@@ -8,8 +8,8 @@ use std::thread;
 
 use tokio::sync::oneshot;
 use wardkey_schemas::binding::RenewalBinding;
-use wardkey_schemas::bytes::{Sha256, Signature};
-use wardkey_schemas::evidence::{Attestation, PcrValue, Quote};
+use wardkey_schemas::bytes::{Bytes, Sha256, Signature};
+use wardkey_schemas::evidence::{self, Attestation, PcrValue, Quote};
 use wardkey_schemas::jws::{Jws, Message, Unsigned};
 use wardkey_schemas::key::PublicKey;
 use wardkey_schemas::renewal::{RenewalProof, RenewalRequest};
@@ -40,7 +40,27 @@ enum Job {
         ticket: Ticket,
         draft: RenewalDraft,
     },
+    AttestationKey {
+        answer: oneshot::Sender<Result<evidence::AttestationKey, Refusal>>,
+    },
+    Prove {
+        pcrs: Vec<u8>,
+        certify: Sha256,
+        quote: Sha256,
+        answer: oneshot::Sender<Result<Proof, Refusal>>,
+    },
     ReadClock,
+}
+
+/// What the TPM says of the laptop's keys and of this boot.
+#[derive(Debug)]
+pub(super) struct Proof {
+    /// `TPMT_PUBLIC` of the device key.
+    pub(super) device_public: Bytes,
+    /// Its certification by the attestation key.
+    pub(super) certify: Attestation,
+    /// The quote of this boot.
+    pub(super) quote: Quote,
 }
 
 /// The way to the thread. It ends when the last of these is dropped.
@@ -95,6 +115,30 @@ impl Chip {
     /// Stamps and signs a renewal; [`Input::RenewalMade`] comes back.
     pub(super) fn make_renewal(&self, ticket: Ticket, draft: RenewalDraft) {
         self.ask(Job::Renewal { ticket, draft });
+    }
+
+    /// The attestation key with the TPM's word on how it was made.
+    pub(super) async fn attestation_key(&self) -> Result<evidence::AttestationKey, Refusal> {
+        let (answer, key) = oneshot::channel();
+        self.ask(Job::AttestationKey { answer });
+        key.await.map_err(|_| gone())?
+    }
+
+    /// Certifies the device key for `certify`, and quotes the registers `pcrs` for `quote`.
+    pub(super) async fn prove(
+        &self,
+        pcrs: Vec<u8>,
+        certify: Sha256,
+        quote: Sha256,
+    ) -> Result<Proof, Refusal> {
+        let (answer, proof) = oneshot::channel();
+        self.ask(Job::Prove {
+            pcrs,
+            certify,
+            quote,
+            answer,
+        });
+        proof.await.map_err(|_| gone())?
     }
 
     /// Reads the clock; [`Input::ClockRead`] comes back.
@@ -187,6 +231,20 @@ impl Worker {
                     let signature = self.perform(|worker| worker.sign(&digest));
                     // Who asked may have given up.
                     drop(answer.send(signature));
+                    continue;
+                }
+                Job::AttestationKey { answer } => {
+                    drop(answer.send(self.perform(Self::attestation_key)));
+                    continue;
+                }
+                Job::Prove {
+                    pcrs,
+                    certify,
+                    quote,
+                    answer,
+                } => {
+                    let proof = self.perform(|worker| worker.prove(&pcrs, &certify, &quote));
+                    drop(answer.send(proof));
                     continue;
                 }
                 Job::Quote {
@@ -328,6 +386,31 @@ impl Worker {
         let unsigned = prepare(&request, &key).map_err(No::Other)?;
         let signature = self.sign(&unsigned.digest())?;
         attach(unsigned, signature, &key).map_err(No::Other)
+    }
+
+    fn attestation_key(&mut self) -> Result<evidence::AttestationKey, No> {
+        let ak = self.ak()?;
+        let creation = ak.creation();
+        let word = ak.certify_creation(&creation.hash)?;
+        Ok(evidence::AttestationKey {
+            public: ak.public().as_tpmt().into(),
+            creation_data: creation.data.clone().into(),
+            creation: on_the_wire(word),
+        })
+    }
+
+    fn prove(&mut self, pcrs: &[u8], certify: &Sha256, quote: &Sha256) -> Result<Proof, No> {
+        self.load()?;
+        let (Some(ak), Some(device)) = (&self.ak, &self.device) else {
+            return Err(No::Other(gone()));
+        };
+        let device_public = device.public().as_tpmt().into();
+        let certify = on_the_wire(ak.certify(device, certify.as_bytes())?);
+        Ok(Proof {
+            device_public,
+            certify,
+            quote: self.quote(pcrs, quote)?,
+        })
     }
 
     fn read_clock(&mut self) -> Result<Clock, No> {

@@ -28,9 +28,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The event log of this boot; it does not change while the laptop runs.
 #[derive(Clone, Debug)]
-struct EventLog {
-    bytes: Bytes,
-    sha256: Sha256,
+pub(super) struct EventLog {
+    pub(super) bytes: Bytes,
+    pub(super) sha256: Sha256,
 }
 
 /// The way to keyd.
@@ -170,7 +170,12 @@ impl Keyd {
             })
     }
 
-    fn event_log(&self) -> Result<EventLog, Refusal> {
+    /// The event log of this boot.
+    ///
+    /// # Errors
+    ///
+    /// `LOG_MISSING`.
+    pub(super) fn event_log(&self) -> Result<EventLog, Refusal> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(log) = &*log {
             return Ok(log.clone());

@@ -11,6 +11,7 @@
 
 mod alarm;
 mod callers;
+mod certificates;
 mod chip;
 mod gate;
 mod key;
@@ -33,6 +34,7 @@ use wardkey_told::on_one_line;
 
 use self::alarm::Alarm;
 use self::callers::Callers;
+use self::certificates::Authority;
 use self::chip::Chip;
 use self::gate::Gate;
 use self::key::Hand;
@@ -132,6 +134,8 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     let chip = Chip::start(config.tpm.clone(), events.clone());
     let endpoint = root.endpoint(&config.keyd);
     let keyd = Keyd::new(&endpoint, chip.clone(), config.event_log.clone())?;
+    let ca = root.endpoint(&config.ca);
+    let authority = Authority::new(&ca, chip.clone(), Arc::clone(&keyd))?;
     let (server, mut said) = Server::bind(&config.control, config.control_uid)?;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -147,6 +151,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         endpoint,
         past: root.past().clone(),
         keyd,
+        authority,
         gate: None,
         link: None,
         callers: Callers::new(config.time_zone.clone()),
@@ -201,6 +206,7 @@ struct Drive<'a> {
     endpoint: Endpoint,
     past: Past,
     keyd: Arc<Keyd>,
+    authority: Arc<Authority>,
     gate: Option<Gate>,
     link: Option<Link>,
     callers: Callers,
@@ -294,6 +300,21 @@ impl Drive<'_> {
         Ok(())
     }
 
+    /// Writes down the laptop with its new certificates, unless it was enrolled anew meanwhile. Its
+    /// keys are the same: nobody else need know.
+    fn keep_certificates(&mut self, laptop: Laptop) {
+        let saved = Laptop::find(&self.folder).and_then(|found| {
+            let same = |found: Laptop| found.device_key == laptop.device_key;
+            if found.is_some_and(same) {
+                laptop.save(&self.folder)
+            } else {
+                Ok(())
+            }
+        });
+        note(saved, "The new certificates are not on the disk");
+        self.laptop = Some(Arc::new(laptop));
+    }
+
     fn act(&mut self, action: Action) {
         match action {
             Action::ReadKey { ticket, token } => self.hand.read(ticket, token),
@@ -367,6 +388,18 @@ impl Drive<'_> {
             Action::CloseLink { ticket } => {
                 self.link.take_if(|link| link.ticket() == ticket);
             }
+            Action::RenewCertificates { ticket, trusted } => {
+                let Some(laptop) = self.laptop.clone() else {
+                    return;
+                };
+                let (authority, events) = (Arc::clone(&self.authority), self.events.clone());
+                tokio::spawn(async move {
+                    let renewed = authority.renew(&laptop, &trusted).await;
+                    let input = Input::CertificatesRenewed { ticket, renewed };
+                    events.send(input).await;
+                });
+            }
+            Action::SaveCertificates(laptop) => self.keep_certificates(*laptop),
             Action::SaveTrust(kept) => {
                 let saved = trust_file::save(&self.folder, &kept);
                 note(saved, "Whom to believe is not on the disk");

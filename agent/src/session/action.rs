@@ -17,8 +17,9 @@ use wardkey_token::{Pin, TokenInfo};
 
 use super::input::{CallerId, Ticket};
 use crate::control::protocol::Word;
+use crate::laptop::Laptop;
 use crate::outbox::Outbox;
-use crate::trust_file::Kept;
+use crate::trust_file::{Kept, Trusted};
 
 /// A challenge to be asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -186,6 +187,15 @@ pub enum Action {
         /// To be given back.
         ticket: Ticket,
     },
+    /// Renew the laptop's certificates at its site's authority.
+    RenewCertificates {
+        /// To be given back.
+        ticket: Ticket,
+        /// Whom to believe about them.
+        trusted: Box<Trusted>,
+    },
+    /// Write down the laptop with its new certificates.
+    SaveCertificates(Box<Laptop>),
     /// Write down whom we trust.
     SaveTrust(Box<Kept>),
     /// Write down what keyd must be told, before anything that follows is done.

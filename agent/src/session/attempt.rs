@@ -289,6 +289,7 @@ impl Session {
         if let Some(visit) = &mut self.visit {
             visit.key_out(token.serial);
         }
+        self.tell_gate_of_key(turn);
     }
 
     pub(super) fn look_at_attempt(&mut self, turn: &mut Turn<'_>) {

@@ -9,7 +9,7 @@ use wardkey_schemas::ids::OrderSeq;
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::{Code, Refusal};
 
-use super::{Action, CallerId, Session, Ticket, Turn};
+use super::{Action, CallerId, Session, Ticket, Turn, Visit};
 use crate::answers::GenuineOrder;
 use crate::control::protocol::Word;
 use crate::limits;
@@ -167,9 +167,23 @@ impl Session {
         self.ask_gate(GateQuestion::Trust, request, turn);
     }
 
+    /// Asks how it stands; where the security key must stay in, by saying whether it is.
     pub(super) fn ask_gate_status(&mut self, turn: &mut Turn<'_>) {
-        if self.gate.up {
-            self.ask_gate(GateQuestion::Status, Request::Status {}, turn);
+        if !self.gate.up {
+            return;
+        }
+        let visit = self.visit.as_ref().filter(|visit| visit.key_must_stay());
+        let request = visit.map_or(Request::Status {}, |visit| Request::Key {
+            session: visit.session,
+            is_in: self.keys.has(visit.key()),
+        });
+        self.ask_gate(GateQuestion::Status, request, turn);
+    }
+
+    /// A security key came or went: the gate hears of it at once where it matters.
+    pub(super) fn tell_gate_of_key(&mut self, turn: &mut Turn<'_>) {
+        if self.visit.as_ref().is_some_and(Visit::key_must_stay) {
+            self.ask_gate_status(turn);
         }
     }
 

@@ -212,6 +212,13 @@ pub enum Input {
         /// Both.
         fetched: Result<Box<(BundlePackage, ServiceKeys)>, Refusal>,
     },
+    /// The laptop's certificates were renewed, or not.
+    CertificatesRenewed {
+        /// Which action this is about.
+        ticket: Ticket,
+        /// The laptop with certificates that were verified.
+        renewed: Result<Box<Laptop>, Refusal>,
+    },
     /// The state folder was read again.
     Enrolled(Box<Laptop>),
     /// The program is asked to end.

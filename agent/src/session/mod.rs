@@ -29,6 +29,7 @@
 
 mod action;
 mod attempt;
+mod certificates;
 mod fetching;
 mod gate;
 mod input;
@@ -56,6 +57,7 @@ pub use self::action::{
     Action, ActivationDraft, ChallengeDraft, ProofWanted, Question, RenewalDraft,
 };
 use self::attempt::{Attempt, Orphan};
+use self::certificates::Certificates;
 use self::fetching::Fetching;
 use self::gate::{GateQuestion, GateSide};
 pub use self::input::{CallerId, Command, Input, KeyRead, PinNo, Reply, SignatureNo, Ticket};
@@ -109,6 +111,7 @@ pub struct Session {
     link: LinkSide,
     polling: Polling,
     fetching: Fetching,
+    certificates: Certificates,
     outbox: Outbox,
     sending: Sending,
     timing: Option<Timing>,
@@ -158,6 +161,7 @@ impl Session {
     /// A session that goes on from what was remembered; with its first actions.
     pub fn start(memory: Memory, now: Boottime, draws: &mut Draws) -> (Self, Vec<Action>) {
         let past = memory.newest.map(|newest| newest.certainly_past);
+        let certificates = Certificates::of(memory.laptop.as_ref());
         let mut session = Self {
             root_pin: memory.root_pin,
             boot: memory.boot,
@@ -175,6 +179,7 @@ impl Session {
             link: LinkSide::default(),
             polling: Polling::default(),
             fetching: Fetching::default(),
+            certificates,
             outbox: memory.outbox,
             sending: Sending::default(),
             timing: None,
@@ -220,7 +225,10 @@ impl Session {
 
     fn take_in(&mut self, input: Input, turn: &mut Turn<'_>) {
         match input {
-            Input::Token(TokenEvent::Inserted(token)) => self.keys.insert(token),
+            Input::Token(TokenEvent::Inserted(token)) => {
+                self.keys.insert(token);
+                self.tell_gate_of_key(turn);
+            }
             Input::Token(TokenEvent::Removed { reader }) => self.key_out(&reader, turn),
             Input::Asked { caller, command } => self.asked(caller, command, turn),
             Input::CallerLeft(caller) => self.caller_left(caller, turn),
@@ -239,6 +247,9 @@ impl Session {
             Input::LinkFrame { ticket, frame } => self.link_frame(ticket, frame, turn),
             Input::LinkLost { ticket } => self.link_lost(ticket, turn),
             Input::TrustFetched { ticket, fetched } => self.trust_fetched(ticket, fetched, turn),
+            Input::CertificatesRenewed { ticket, renewed } => {
+                self.certificates_came(ticket, renewed, turn);
+            }
             Input::Enrolled(laptop) => self.enrolled(*laptop, turn),
             Input::Leave => self.leave(turn),
             // Each key that was in has been reported gone before the service was reported lost.
@@ -288,6 +299,7 @@ impl Session {
         self.look_at_link(turn);
         self.look_at_polling(turn);
         self.look_at_fetching(turn);
+        self.look_at_certificates(turn);
         self.look_at_sending(turn);
         if self.leaving && self.visit.is_none() {
             turn.push(Action::Leave);
@@ -305,6 +317,7 @@ impl Session {
             self.link_wakes_at(),
             self.polling_wakes_at(),
             self.fetching_wakes_at(),
+            self.certificates_wake_at(),
             self.sending_wakes_at(),
             self.banner
                 .as_ref()
@@ -386,6 +399,7 @@ impl Session {
             return;
         }
         tracing::info!(device.id = %laptop.device, generation = %laptop.generation, "Enrolled");
+        self.certificates = Certificates::of(Some(&laptop));
         self.laptop = Some(laptop);
         self.standing = None;
         self.take_over(turn);

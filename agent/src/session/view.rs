@@ -76,6 +76,11 @@ impl Session {
             finishing: self.gate.is_latched() || visit.finish.is_some(),
             finish: visit.finish,
             dark: visit.opened.dark,
+            key: visit.opened.presence,
+            key_wanted_in_ms: visit
+                .opened
+                .key_wanted_by
+                .map(|wanted| wanted.millis_since(now)),
         }
     }
 

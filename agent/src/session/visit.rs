@@ -7,6 +7,7 @@ use wardkey_schemas::ids::{RoomId, SessionId};
 use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::lease::Lease;
 use wardkey_schemas::names::TokenSerial;
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::renewal::VisitState;
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::time::{Seconds, Timestamp};
@@ -117,12 +118,13 @@ impl Visit {
     ) {
         self.staff_key = lease.staff_key;
         self.key = key;
-        self.presence = if key_is_in {
+        self.opened = opened;
+        // Where the key must stay nothing is handed over.
+        self.presence = if key_is_in || self.key_must_stay() {
             VisitState::StaffControl
         } else {
             VisitState::WithPatient
         };
-        self.opened = opened;
         self.continue_from(lease, turn);
         self.renewal = Renewal::after(lease.renew_after, turn);
     }
@@ -138,12 +140,24 @@ impl Visit {
         self.reachable = true;
     }
 
-    /// A security key was taken out: handover, if it was the one in control.
+    /// A security key was taken out: handover, if it was the one in control and need not stay.
     pub(super) fn key_out(&mut self, serial: TokenSerial) {
-        if self.key == serial && self.presence != VisitState::WithPatient {
+        if self.key == serial && self.key_must_stay() {
+            tracing::warn!(session.id = %self.session, "The security key is out, and must be in");
+        } else if self.key == serial && self.presence != VisitState::WithPatient {
             tracing::info!(session.id = %self.session, "The security key is out: with the patient");
             self.presence = VisitState::WithPatient;
         }
+    }
+
+    /// Whether the visit ends without its security key.
+    pub(super) fn key_must_stay(&self) -> bool {
+        self.opened.presence == Presence::Present
+    }
+
+    /// The security key that opened it, or extended it last.
+    pub(super) const fn key(&self) -> TokenSerial {
+        self.key
     }
 
     /// A program that waited has gone.

@@ -119,6 +119,7 @@ impl Account {
             Request::Trust { .. }
             | Request::Nonce {}
             | Request::Order { .. }
+            | Request::Key { .. }
             | Request::Status {} => {}
         }
     }

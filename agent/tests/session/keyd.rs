@@ -12,6 +12,7 @@ use wardkey_schemas::jws::{self, Jws};
 use wardkey_schemas::lease::Lease;
 use wardkey_schemas::link::Heartbeat;
 use wardkey_schemas::order::{Hold, Order};
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::refusal::Verdict;
 use wardkey_schemas::renewal::{RenewalBody, RenewalProof};
 use wardkey_schemas::session::{EndReason, Recorded};
@@ -57,6 +58,8 @@ pub(crate) struct Keyd {
     pub(crate) wants_quote: bool,
     /// What it found to have changed on the laptop.
     pub(crate) finish: Option<Code>,
+    /// Where the site wants the security key.
+    pub(crate) presence: Presence,
     beats: u64,
     number: u8,
 }
@@ -214,6 +217,7 @@ impl Keyd {
         };
         let mut lease = laptop.terms(session, activation.gate_nonce).lease;
         lease.seq = seq;
+        lease.presence = self.presence;
         lease.room = activation.room;
         lease.activation = draft.activation.sha256();
         lease.reset_count = self.reset_count;

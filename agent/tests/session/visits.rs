@@ -5,6 +5,7 @@ use wardkey_agent::session::Command;
 use wardkey_schemas::Code;
 use wardkey_schemas::challenge::Purpose;
 use wardkey_schemas::order::{Command as Order, HoldClass, Mode};
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::refusal::Verdict;
 use wardkey_schemas::renewal::VisitState;
 use wardkey_schemas::role::Role;
@@ -15,7 +16,13 @@ use crate::theatre::{Bad, Theatre};
 
 /// Starts a visit.
 fn open() -> Theatre {
+    open_at(Presence::Carry)
+}
+
+/// The same at a site that wants the security key there.
+fn open_at(presence: Presence) -> Theatre {
     let mut theatre = Theatre::new();
+    theatre.keyd.presence = presence;
     theatre.heal(2);
     theatre.key_in();
     theatre.command(Command::Activate {
@@ -45,6 +52,43 @@ fn a_visit_opens_is_handed_over_is_renewed_and_ends() {
         (theatre.waiting(), theatre.view().state),
         (0, State::Locked)
     );
+    theatre.check_ends();
+}
+
+#[test]
+fn a_key_that_must_stay_in_is_asked_for_and_the_visit_ends_without_it() {
+    let mut theatre = open_at(Presence::Present);
+    theatre.heal(100);
+    let view = theatre.view();
+    assert_eq!(view.state, State::InRoom);
+    assert_eq!(view.visit.as_ref().unwrap().key, Presence::Present);
+    assert!(
+        view.body.starts_with("Leave your security key in."),
+        "{view:?}"
+    );
+
+    theatre.key_out();
+    theatre.heal(2);
+    let view = theatre.view();
+    // Nobody is told to hand over.
+    assert_eq!(view.state, State::InRoom);
+    assert_eq!(view.heading, "Put the security key back in");
+    let wanted = view.visit.unwrap().key_wanted_in_ms.unwrap();
+    assert!(wanted <= 30_000, "{wanted}");
+
+    theatre.key_in();
+    theatre.heal(1);
+    assert_eq!(theatre.view().visit.unwrap().key_wanted_in_ms, None);
+    theatre.heal(60);
+    assert!(theatre.is_open());
+
+    theatre.key_out();
+    theatre.heal(7);
+    assert!(!theatre.is_open());
+    let view = theatre.view();
+    assert_eq!((view.state, &view.visit), (State::Ending, &None));
+    assert!(view.body.contains("out too long"), "{view:?}");
+    theatre.heal(10);
     theatre.check_ends();
 }
 

@@ -76,6 +76,17 @@ pub enum Purpose {
         /// Which enrolment of it this is.
         generation: Generation,
     },
+    /// The certificates of a laptop are renewed.
+    Recertification {
+        /// The registration.
+        registered: Registered,
+        /// SHA-256 of its endorsement key.
+        ek: Sha256,
+        /// Its number.
+        device: DeviceId,
+        /// Which enrolment of it this is.
+        generation: Generation,
+    },
     /// A security key is enrolled.
     Key {
         /// The registration.
@@ -100,6 +111,7 @@ impl Purpose {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Laptop { .. } => "laptop",
+            Self::Recertification { .. } => "recertification",
             Self::Key { .. } => "key",
             Self::Listener => "listener",
         }
@@ -108,7 +120,9 @@ impl Purpose {
     /// The registration; `None` for the listener, of which keyd need not know.
     pub const fn registered(&self) -> Option<&Registered> {
         match self {
-            Self::Laptop { registered, .. } | Self::Key { registered, .. } => Some(registered),
+            Self::Laptop { registered, .. }
+            | Self::Recertification { registered, .. }
+            | Self::Key { registered, .. } => Some(registered),
             Self::Listener => None,
         }
     }
@@ -205,6 +219,24 @@ impl Journal {
             .bind(enrolment.as_bytes().as_slice())
             .fetch_optional(&self.read)
             .await?;
+        match row {
+            Some(row) => self.entry(row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What was last signed for a laptop.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`].
+    pub async fn newest_of_laptop(&self, device: DeviceId) -> Result<Option<Entry>, JournalError> {
+        let row: Option<Row> = sqlx::query_as(select!(
+            "where i.device_id = $1 and o.result = 'signed' order by i.intent_id desc limit 1"
+        ))
+        .bind(device.as_bytes().as_slice())
+        .fetch_optional(&self.read)
+        .await?;
         match row {
             Some(row) => self.entry(row).await.map(Some),
             None => Ok(None),

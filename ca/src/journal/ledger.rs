@@ -83,6 +83,12 @@ impl<'a> From<&'a Purpose> for LookedUp<'a> {
                 device,
                 generation,
                 ..
+            }
+            | Purpose::Recertification {
+                ek,
+                device,
+                generation,
+                ..
             } => Self {
                 enrolment,
                 ek: Some(ek.as_bytes()),

@@ -82,6 +82,10 @@ routes! {
     OpenLaptop, POST, "/v1/registrations/laptops", Registrar, post(registrations::open_laptop);
     AnnounceLaptop, POST, "/v1/registrations/laptops/announce", Registrar,
         post(registrations::announce_laptop);
+    OpenRecertification, POST, "/v1/registrations/recertifications", Registrar,
+        post(registrations::open_recertification);
+    AnnounceRecertification, POST, "/v1/registrations/recertifications/announce", Registrar,
+        post(registrations::announce_recertification);
     OpenKey, POST, "/v1/registrations/keys", Registrar, post(registrations::open_key);
     AnnounceKey, POST, "/v1/registrations/keys/announce", Registrar,
         post(registrations::announce_key);

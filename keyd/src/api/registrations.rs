@@ -6,6 +6,7 @@ use wardkey_edge::problem::No;
 use wardkey_edge::request::{Body, answer};
 use wardkey_schemas::jws::Sealed;
 use wardkey_schemas::limits::{EVIDENCE_BYTES, MESSAGE_BYTES, REGISTRATION_BYTES};
+use wardkey_schemas::recertification::{AnnounceRecertification, OpenRecertification};
 use wardkey_schemas::registration::{
     AnnounceKey, AnnounceLaptop, OpenKey, OpenLaptop, ReportIssued, SiteHello,
 };
@@ -33,6 +34,20 @@ pub(super) async fn announce_laptop(
     Body(body): Body<Sealed<AnnounceLaptop>, { around!(REGISTRATION_BYTES) }>,
 ) -> Result<Response, No> {
     Ok(answer(&served.app.announce_laptop(body).await?))
+}
+
+pub(super) async fn open_recertification(
+    State(served): State<Served>,
+    Body(body): Evidence<OpenRecertification>,
+) -> Result<Response, No> {
+    Ok(answer(&served.app.open_recertification(body).await?))
+}
+
+pub(super) async fn announce_recertification(
+    State(served): State<Served>,
+    Body(body): Body<Sealed<AnnounceRecertification>, { around!(REGISTRATION_BYTES) }>,
+) -> Result<Response, No> {
+    Ok(answer(&served.app.announce_recertification(body).await?))
 }
 
 pub(super) async fn open_key(

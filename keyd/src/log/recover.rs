@@ -245,6 +245,7 @@ impl Work for PutBack {
                 "laptop.announced",
                 "key.announced",
                 "laptop.issued",
+                "laptop.renewed",
                 "key.issued",
                 "laptop.confirmed",
                 "key.confirmed",

@@ -2,7 +2,7 @@
 
 use wardkey_edge::problem::No;
 use wardkey_schemas::bytes::Bytes;
-use wardkey_schemas::ids::DeviceId;
+use wardkey_schemas::ids::{DeviceId, Generation};
 use wardkey_schemas::jws::Sealed;
 use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::registration::{Receipt, ReportIssued, Stage};
@@ -31,6 +31,14 @@ enum Issued {
         ak_certificate: Bytes,
         until: Timestamp,
     },
+    /// New certificates of a laptop that is enrolled.
+    Renewed {
+        device: DeviceId,
+        generation: Generation,
+        certificate: Bytes,
+        ak_certificate: Bytes,
+        until: Timestamp,
+    },
     Key {
         key: Thumbprint,
         certificate: Bytes,
@@ -40,7 +48,7 @@ enum Issued {
 impl Issued {
     const fn object(&self) -> Object {
         match self {
-            Self::Laptop { device, .. } => Object::Laptop(*device),
+            Self::Laptop { device, .. } | Self::Renewed { device, .. } => Object::Laptop(*device),
             Self::Key { key, .. } => Object::Key(*key),
         }
     }
@@ -48,6 +56,7 @@ impl Issued {
     const fn event(&self) -> &'static str {
         match self {
             Self::Laptop { .. } => "laptop.issued",
+            Self::Renewed { .. } => "laptop.renewed",
             Self::Key { .. } => "key.issued",
         }
     }
@@ -137,11 +146,22 @@ impl App {
                 VerifiedAttestationKey::verify(ak.as_slice(), &trust.bundle, now)?
                     .verify_site(&site.site)?;
                 let until = valid_until(device)?.min(valid_until(ak)?);
-                Ok(Issued::Laptop {
-                    device: laptop.device(),
-                    certificate: device.clone(),
-                    ak_certificate: ak.clone(),
-                    until,
+                let (certificate, ak_certificate) = (device.clone(), ak.clone());
+                let device = laptop.device();
+                Ok(match (registration.renews, registration.generation) {
+                    (true, Some(generation)) => Issued::Renewed {
+                        device,
+                        generation,
+                        certificate,
+                        ak_certificate,
+                        until,
+                    },
+                    (true, None) | (false, _) => Issued::Laptop {
+                        device,
+                        certificate,
+                        ak_certificate,
+                        until,
+                    },
                 })
             }
             [certificate] => {
@@ -202,6 +222,20 @@ impl Work for Note {
             } => {
                 let (certificate, ak) = (certificate.as_slice(), ak_certificate.as_slice());
                 tx.device_issued(*device, certificate, ak, *until).await?
+            }
+            // What was signed is on record, also if the laptop was enrolled anew meanwhile: then it
+            // changes nothing of the laptop.
+            Issued::Renewed {
+                device,
+                generation,
+                certificate,
+                ak_certificate,
+                until,
+            } => {
+                let certificates = (certificate.as_slice(), ak_certificate.as_slice());
+                tx.device_recertified(*device, *generation, certificates, *until)
+                    .await?;
+                true
             }
             Issued::Key { key, certificate } => {
                 tx.key_issued(&self.site.site, *key, certificate.as_slice())

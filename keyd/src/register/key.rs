@@ -108,6 +108,7 @@ impl App {
             secret: None,
             ca_nonce: open.nonce,
             expires_at: now.plus(waits),
+            renews: false,
             progress: Progress::Open,
         };
         let offer = KeyOffer {

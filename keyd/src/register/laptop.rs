@@ -7,7 +7,10 @@ use wardkey_schemas::bytes::Bytes;
 use wardkey_schemas::enrolment::LaptopHello;
 use wardkey_schemas::ids::{DeviceId, Generation, RegistrationId};
 use wardkey_schemas::jws::Sealed;
-use wardkey_schemas::registration::{AnnounceLaptop, LaptopOffer, OpenLaptop, Receipt, Stage};
+use wardkey_schemas::key::PublicKey;
+use wardkey_schemas::registration::{
+    AnnounceLaptop, Announced, LaptopOffer, OpenLaptop, Receipt, Stage,
+};
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
@@ -69,6 +72,7 @@ impl App {
             secret: Some(secret),
             ca_nonce: open.nonce,
             expires_at: now.plus(waits),
+            renews: false,
             progress: Progress::Open,
         };
         let offer = LaptopOffer {
@@ -186,7 +190,7 @@ impl App {
             .iter()
             .map(|each| each.tbs.sha256())
             .collect();
-        let object = Object::Laptop(DeviceId::from_bytes(registration.subject));
+        let object = Object::Laptop(super::device_of(&registration));
         match &registration.progress {
             Progress::Open => {}
             Progress::Announced(before) | Progress::Issued(before) if *before == tbs => {
@@ -302,16 +306,16 @@ impl App {
         now: Timestamp,
     ) -> Result<AppraisedLaptop, Failure> {
         require_in_time(registration, now)?;
-        let hello: LaptopHello =
-            serde_json::from_str(&registration.request).map_err(Failure::fault)?;
-        let hello = self.judge_hello(&hello, site, now).await?;
         let secret = registration.secret.ok_or_else(|| {
             Refusal::new(
                 Code::RegistrationState,
-                "a registration of a key",
-                "one of a laptop",
+                "another registration",
+                "one of a laptop that is enrolled",
             )
         })?;
+        let hello: LaptopHello =
+            serde_json::from_str(&registration.request).map_err(Failure::fault)?;
+        let hello = self.judge_hello(&hello, site, now).await?;
         let trust = self.trust();
         let pcrs = PcrSet::new(&trust.bundle.policy_floor().pcrs).ok_or_else(|| {
             Refusal::new(
@@ -324,7 +328,7 @@ impl App {
             site: &site.site,
             enrolment: registration.enrolment,
             registration: registration.id,
-            device: DeviceId::from_bytes(registration.subject),
+            device: super::device_of(registration),
             generation: registration.generation.unwrap_or(Generation::FIRST),
             ca_nonce: &registration.ca_nonce,
             keyd_nonce: &registration.nonce,
@@ -332,34 +336,39 @@ impl App {
             pcrs,
         };
         let laptop = appraise_laptop(hello, &announce.completion, &issued)?;
-        require_announced(announce, &laptop, site, self, now)?;
+        let keys = (laptop.device_key(), laptop.ak().key());
+        require_announced(
+            &announce.certificates,
+            laptop.device(),
+            keys,
+            site,
+            self,
+            now,
+        )?;
         Ok(laptop)
     }
 }
 
-/// The certificates to be signed are one for each of the laptop's two keys, and say nothing else.
-fn require_announced(
-    announce: &AnnounceLaptop,
-    laptop: &AppraisedLaptop,
+/// The certificates to be signed are one for each of the laptop's two keys (device, attestation), and
+/// say nothing else.
+pub(super) fn require_announced(
+    announced: &[Announced],
+    device: DeviceId,
+    (device_key, ak): (&PublicKey, &PublicKey),
     site: &Site,
     app: &App,
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let trust = app.trust();
-    let verify =
-        |announced| VerifiedAnnouncement::verify(announced, &site.site, &trust.bundle, now);
+    let verify = |each| VerifiedAnnouncement::verify(each, &site.site, &trust.bundle, now);
     let wanted = [
         Saying::Device {
-            device: laptop.device(),
-            key: *laptop.device_key(),
+            device,
+            key: *device_key,
         },
-        Saying::AttestationKey {
-            device: laptop.device(),
-            key: *laptop.ak().key(),
-        },
+        Saying::AttestationKey { device, key: *ak },
     ];
-    let found = announce
-        .certificates
+    let found = announced
         .iter()
         .map(verify)
         .collect::<Result<Vec<_>, _>>()?;

@@ -7,14 +7,15 @@
 //!
 //! # Where to start
 //!
-//! [`laptop`] and [`key`] open and announce; [`issued`] sees what was signed.
+//! [`laptop`], [`key`] and [`recertification`] open and announce; [`issued`] sees what was signed.
 
 pub mod issued;
 pub mod key;
 pub mod laptop;
+pub mod recertification;
 
 use wardkey_schemas::bytes::Sha256;
-use wardkey_schemas::ids::{EnrolmentId, RegistrationId};
+use wardkey_schemas::ids::{DeviceId, EnrolmentId, RegistrationId};
 use wardkey_schemas::jws::Sealed;
 use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::registration::{Receipt, Stage};
@@ -83,6 +84,11 @@ impl App {
             Refusal::new(Code::RegistrationUnknown, id, "a registration of this site")
         })?)
     }
+}
+
+/// The laptop that a registration is about.
+pub(crate) const fn device_of(registration: &Registration) -> DeviceId {
+    DeviceId::from_bytes(registration.subject)
 }
 
 /// Refuses a message that names another site than its signer's.

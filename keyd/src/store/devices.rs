@@ -540,6 +540,33 @@ impl Tx {
         Ok(rows == 1)
     }
 
+    /// Records new certificates of a laptop, if it is still that enrolment. Nothing else of it moves,
+    /// its version neither: what was judged under the old certificates stays right, since they end
+    /// before the new ones.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn device_recertified(
+        &mut self,
+        id: DeviceId,
+        generation: Generation,
+        (device_certificate, ak_certificate): (&[u8], &[u8]),
+        certified_until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let rows = execute!(
+            self,
+            "update device set device_certificate = $3, ak_certificate = $4, certified_until = $5 \
+             where device_id = $1 and generation = $2 and certified_until < $5",
+            id.as_bytes().as_slice(),
+            i64::from(generation.number()),
+            device_certificate,
+            ak_certificate,
+            certified_until.millis()
+        )?;
+        Ok(rows == 1)
+    }
+
     /// Moves a laptop along one drawn arrow; `false` if it was not at its beginning.
     ///
     /// # Errors

@@ -64,6 +64,8 @@ pub struct Registration {
     pub ca_nonce: Nonce,
     /// Until when it waits.
     pub expires_at: Timestamp,
+    /// Whether it renews the certificates of a laptop that is enrolled.
+    pub renews: bool,
     /// How far it has come.
     pub progress: Progress,
 }
@@ -91,6 +93,7 @@ struct Row {
     ca_nonce: Vec<u8>,
     expires_at: i64,
     certificates: Option<String>,
+    renews: i64,
 }
 
 impl TryFrom<Row> for Registration {
@@ -133,6 +136,7 @@ impl TryFrom<Row> for Registration {
             secret: row.secret.map(secret).transpose()?,
             ca_nonce: column("ca_nonce").fixed(&row.ca_nonce)?,
             expires_at: column("expires_at").time(row.expires_at)?,
+            renews: row.renews != 0,
             progress,
         })
     }
@@ -160,7 +164,7 @@ impl Store {
             self,
             Row,
             "select registration_id, site, enrolment_id, stage, request, subject, generation, \
-             nonce, secret, ca_nonce, expires_at, certificates \
+             nonce, secret, ca_nonce, expires_at, certificates, renews \
              from registration where site = $1 and registration_id = $2",
             site.as_str(),
             id.as_bytes().as_slice()
@@ -184,8 +188,8 @@ impl Tx {
         let rows = execute!(
             self,
             "insert into registration (registration_id, site, enrolment_id, kind, stage, request, \
-             subject, generation, nonce, secret, ca_nonce, opened_at, expires_at) \
-             values ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, $11, $12) \
+             subject, generation, nonce, secret, ca_nonce, opened_at, expires_at, renews) \
+             values ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, $11, $12, $13) \
              on conflict do nothing",
             registration.id.as_bytes().as_slice(),
             registration.site.as_str(),
@@ -200,7 +204,8 @@ impl Tx {
             registration.secret.as_ref().map(<[u8; 32]>::as_slice),
             registration.ca_nonce.as_bytes().as_slice(),
             now.millis(),
-            registration.expires_at.millis()
+            registration.expires_at.millis(),
+            i64::from(registration.renews)
         )?;
         Ok(rows == 1)
     }

@@ -22,6 +22,17 @@ const fn is_around(route: Route) -> bool {
     matches!(route, Route::Activate | Route::Renew)
 }
 
+/// Whether a route's body belongs to what came before it: a message of another route stands for it.
+const fn is_announced(route: Route) -> bool {
+    matches!(
+        route,
+        Route::AnnounceLaptop
+            | Route::OpenRecertification
+            | Route::AnnounceRecertification
+            | Route::AnnounceKey
+    )
+}
+
 /// Every route that takes a body, with an honest one.
 fn samples(world: &World, things: &Things) -> Vec<(Route, Vec<u8>)> {
     let people = world.fleet.first();
@@ -36,7 +47,7 @@ fn samples(world: &World, things: &Things) -> Vec<(Route, Vec<u8>)> {
                 Who::Anyone | Who::Operations => world.fleet.installation.bundle_signer.key(),
             };
             // Of some, only the outer form matters here.
-            let shown = if matches!(route, Route::AnnounceLaptop | Route::AnnounceKey) {
+            let shown = if is_announced(*route) {
                 Route::ReportIssued
             } else if is_around(*route) {
                 Route::Poll
@@ -128,7 +139,10 @@ pub(crate) async fn assert_ready(world: &World) {
 /// The longest body of a route: its messages, and what JSON and certificates put around them.
 fn most(route: Route) -> usize {
     const AROUND: usize = 32 * 1024;
-    if route == Route::AnnounceLaptop {
+    if matches!(
+        route,
+        Route::AnnounceLaptop | Route::AnnounceRecertification
+    ) {
         REGISTRATION_BYTES + AROUND
     } else if route == Route::Activate {
         // The log in base64, and the request.
@@ -304,7 +318,7 @@ pub(crate) async fn a_signed_message_that_was_changed_is_nobodys() {
                 .caller
                 .post(route.path(), object.to_string().into());
             let code = said.await.unwrap().problem().unwrap().code;
-            let another = matches!(route, Route::AnnounceLaptop | Route::AnnounceKey);
+            let another = is_announced(route);
             let wanted = if route == Route::WelcomeSite {
                 Code::CharterInvalid
             } else if another || is_around(route) {

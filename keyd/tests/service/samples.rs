@@ -98,6 +98,8 @@ pub(crate) fn body(
         }
         // The bodies of these belong to what came before them; the swap matrix has them.
         Route::AnnounceLaptop
+        | Route::OpenRecertification
+        | Route::AnnounceRecertification
         | Route::AnnounceKey
         | Route::Activate
         | Route::Renew

@@ -226,6 +226,7 @@ fn registration() -> NewRegistration {
             secret: Some([7; 32]),
             ca_nonce: Nonce::new([4; 32]),
             expires_at: now().plus(Seconds::new(120)),
+            renews: false,
             progress: Progress::Open,
         },
     }

@@ -1,5 +1,5 @@
-//! The list of all checks: what enrols a laptop, what enrols a security key, what opens a visit and
-//! what keeps it open.
+//! The list of all checks: what enrols a laptop, what enrols a security key, what opens a visit, what
+//! keeps it open, and what renews a laptop's certificates.
 //!
 //! Each function here reads from top to bottom as that list. A step takes the proof that an earlier
 //! step made, so none can be left out or moved without a compiler error; what comes out at the end is a
@@ -12,7 +12,7 @@
 //! # Where to start
 //!
 //! [`appraise_hello`] and [`appraise_laptop`], [`appraise_key`], [`appraise_activation`],
-//! [`appraise_renewal`].
+//! [`appraise_renewal`]; [`appraise_certificates`] and [`appraise_recertification`].
 
 mod activation;
 mod baseline;
@@ -20,6 +20,7 @@ mod clock;
 mod hello;
 mod key;
 mod laptop;
+mod recertification;
 mod renewal;
 pub mod roles;
 
@@ -30,6 +31,10 @@ pub use self::clock::ClockAnchor;
 pub use self::hello::{AppraisedHello, appraise_hello};
 pub use self::key::{AppraisedKey, IssuedKeyEnrolment, KeyVoucher, VouchedBy, appraise_key};
 pub use self::laptop::{AppraisedLaptop, IssuedEnrolment, Secret, appraise_laptop};
+pub use self::recertification::{
+    AppraisedRecertification, CertifiedLaptop, IssuedRecertification, appraise_certificates,
+    appraise_recertification,
+};
 pub use self::renewal::{AppraisedQuote, AppraisedRenewal, OpenSession, appraise_renewal};
 
 /// Refuses with the first field that a person's approval does not cover.

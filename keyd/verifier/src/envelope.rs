@@ -9,6 +9,7 @@ use wardkey_schemas::lease::Lease;
 use wardkey_schemas::link::Heartbeat;
 use wardkey_schemas::notification::Notification;
 use wardkey_schemas::order::Order;
+use wardkey_schemas::recertification::RecertificationOffer;
 use wardkey_schemas::registration::{KeyOffer, LaptopOffer, Receipt};
 use wardkey_schemas::room::RoomOrder;
 use wardkey_schemas::session::Recorded;
@@ -100,6 +101,7 @@ from_service! {
     LaptopOffer: Answer, AnswerNotBelieved;
     Notification: Answer, AnswerNotBelieved;
     Receipt: Answer, AnswerNotBelieved;
+    RecertificationOffer: Answer, AnswerNotBelieved;
     Recorded: Answer, AnswerNotBelieved;
     RoomOrder: Order, OrderSigner;
     Status: Answer, AnswerNotBelieved;

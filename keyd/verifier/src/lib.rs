@@ -33,6 +33,7 @@ pub mod envelope;
 pub mod event_log;
 pub mod laptop;
 pub mod lease;
+pub mod lifetime;
 pub mod lifting;
 pub mod log_key;
 pub mod order;

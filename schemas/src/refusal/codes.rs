@@ -599,6 +599,10 @@ codes! {
         "The enrolment does not fit together",
         "A part of the enrolment speaks of something else than the rest.",
         "Start the enrolment again.";
+    RenewalEarly, "RENEWAL_EARLY", Conflict, NotNow,
+        "It is too early to renew this",
+        "The certificate ends later than 125 days from now, or a new one would not end later.",
+        "Nothing needs to be done; it is renewed by itself when its time comes.";
     NotRegistered, "NOT_REGISTERED", Refused, NotNow,
         "This certificate was not announced",
         "The certificate is not the one whose hash was registered before it was signed.",

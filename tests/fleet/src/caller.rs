@@ -15,6 +15,9 @@ use wardkey_schemas::jws::{Jws, Sealed};
 use wardkey_schemas::order::{OrderReceipt, SignedAct};
 use wardkey_schemas::problem::{MEDIA_TYPE, Problem};
 use wardkey_schemas::query::{Answer, Query};
+use wardkey_schemas::recertification::{
+    AnnounceRecertification, OpenRecertification, RecertificationOffer,
+};
 use wardkey_schemas::registration::{
     AnnounceKey, AnnounceLaptop, KeyOffer, LaptopOffer, OpenKey, OpenLaptop, Receipt, ReportIssued,
     SiteHello, SiteWelcome,
@@ -88,6 +91,12 @@ calls! {
     open_laptop: "/v1/registrations/laptops", Sealed<OpenLaptop> => Sealed<LaptopOffer>;
     /// Announces a laptop's certificates.
     announce_laptop: "/v1/registrations/laptops/announce", Sealed<AnnounceLaptop> => Sealed<Receipt>;
+    /// Opens a renewal of a laptop's certificates.
+    open_recertification: "/v1/registrations/recertifications",
+        Sealed<OpenRecertification> => Sealed<RecertificationOffer>;
+    /// Announces new certificates of a laptop.
+    announce_recertification: "/v1/registrations/recertifications/announce",
+        Sealed<AnnounceRecertification> => Sealed<Receipt>;
     /// Opens a security key's registration.
     open_key: "/v1/registrations/keys", Sealed<OpenKey> => Sealed<KeyOffer>;
     /// Announces a security key's certificate.

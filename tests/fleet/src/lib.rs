@@ -41,6 +41,7 @@ mod person;
 #[cfg(feature = "service")]
 mod platform;
 mod reader;
+mod recertification;
 mod registrar;
 mod seed;
 mod token;
@@ -65,6 +66,7 @@ pub use self::person::{KeyDraft, Person};
 #[cfg(feature = "service")]
 pub use self::platform::{Mood, Platform};
 pub use self::reader::Reader;
+pub use self::recertification::RecertificationDraft;
 pub use self::registrar::{Certified, Registrar};
 pub use self::seed::Seed;
 pub use self::token::{Token, TokenMaker};

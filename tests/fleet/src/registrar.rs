@@ -73,14 +73,32 @@ impl Registrar {
 
     /// A certificate for a laptop's device key.
     pub fn certify_device(&self, device: DeviceId, key: &PublicKey) -> Certified {
+        self.certify_device_at(device, key, now())
+    }
+
+    pub(crate) fn certify_device_at(
+        &self,
+        device: DeviceId,
+        key: &PublicKey,
+        at: Timestamp,
+    ) -> Certified {
         let profile = Profile::Device { device };
-        self.certify(CertificateKind::Device, &profile, key, now())
+        self.certify(CertificateKind::Device, &profile, key, at)
     }
 
     /// A certificate for a laptop's attestation key.
     pub fn certify_ak(&self, device: DeviceId, key: &PublicKey) -> Certified {
+        self.certify_ak_at(device, key, now())
+    }
+
+    pub(crate) fn certify_ak_at(
+        &self,
+        device: DeviceId,
+        key: &PublicKey,
+        at: Timestamp,
+    ) -> Certified {
         let profile = Profile::AttestationKey { device };
-        self.certify(CertificateKind::AttestationKey, &profile, key, now())
+        self.certify(CertificateKind::AttestationKey, &profile, key, at)
     }
 
     /// A certificate for a person's 9c key, as of `at`.

@@ -1,12 +1,17 @@
 //! The running agent with the shipped gate, key service and authority, on virtual hardware: visits,
 //! everything that breaks around them, and everything that must not end them.
 #![expect(
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "../aging/mod.rs"]
+mod aging;
 mod calendar;
+mod certificates;
 mod crashes;
 mod impostor;
 mod moves;

@@ -1,6 +1,6 @@
 //! Security keys: in, out, early, late, with the wrong PIN, and again for more time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wardkey_tests::reader::TouchMode;
 
@@ -50,6 +50,39 @@ fn a_visit_goes_on_without_the_key_and_ends_when_staff_say_so() {
     assert_eq!(ward.ends(), ["staff"]);
     assert_eq!(ward.refused(&["renew"]), (7, "GATE_CLOSED".to_owned()));
     assert_eq!(ward.done(&["end"])["session"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_site_that_wants_the_key_to_stay_in_ends_visits_without_it() {
+    let mut ward = Ward::running(&["presence = \"present\""]);
+    ward.activate();
+    let status = ward.laptop.await_state("in-room").unwrap();
+    assert_eq!(status["visit"]["key"], "present");
+    let body = status["body"].as_str().unwrap();
+    assert!(body.starts_with("Leave your security key in."), "{body}");
+
+    ward.laptop.unplug(&ward.staff).unwrap();
+    let is_wanted = |status: &serde_json::Value| status["visit"]["key_wanted_in_ms"].is_u64();
+    let status = ward.laptop.await_status("wanted", is_wanted).unwrap();
+    assert_eq!(status["heading"], "Put the security key back in");
+    ward.laptop.plug(&ward.staff).unwrap();
+    let is_there = |status: &serde_json::Value| status["visit"]["key_wanted_in_ms"].is_null();
+    ward.laptop.await_status("there", is_there).unwrap();
+    assert_eq!(ward.done(&["renew"])["seq"], 1);
+    ward.await_frames();
+
+    let out = Instant::now();
+    ward.laptop.unplug(&ward.staff).unwrap();
+    ward.laptop.await_state("ending").unwrap();
+    ward.await_darkness();
+    // Seen last a little before it went.
+    assert!(
+        out.elapsed() > Duration::from_secs(25),
+        "{:?}",
+        out.elapsed()
+    );
+    ward.await_told();
+    assert_eq!(ward.ends(), ["key-removed"]);
 }
 
 #[test]

@@ -15,6 +15,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "../aging/mod.rs"]
+mod aging;
 mod answers;
 mod bytes;
 mod chains;
@@ -28,3 +30,4 @@ mod house;
 mod key_refusals;
 mod laptop_refusals;
 mod meddler;
+mod recertification;

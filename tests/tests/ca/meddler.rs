@@ -13,6 +13,9 @@ use wardkey_schemas::ids::{DeviceId, EnrolmentId, Generation, RegistrationId};
 use wardkey_schemas::jws::{self, Message, Sealed};
 use wardkey_schemas::key::{PublicKey, SigningKey};
 use wardkey_schemas::problem::Problem;
+use wardkey_schemas::recertification::{
+    AnnounceRecertification, OpenRecertification, RecertificationOffer,
+};
 use wardkey_schemas::registration::{
     AnnounceKey, AnnounceLaptop, KeyOffer, LaptopOffer, OpenKey, OpenLaptop, Receipt, ReportIssued,
     SiteHello, SiteWelcome, Stage,
@@ -50,6 +53,7 @@ pub(crate) struct Meddler {
     pub(crate) welcome: Option<Change<SiteWelcome>>,
     pub(crate) laptop_offer: Option<Change<LaptopOffer>>,
     pub(crate) made_up: Option<MadeUp>,
+    pub(crate) recertification_offer: Option<Change<RecertificationOffer>>,
     pub(crate) key_offer: Option<Change<KeyOffer>>,
     pub(crate) announced: Option<Change<Receipt>>,
     pub(crate) reported: Option<Change<Receipt>>,
@@ -83,6 +87,7 @@ impl Meddler {
             welcome: None,
             laptop_offer: None,
             made_up: None,
+            recertification_offer: None,
             key_offer: None,
             announced: None,
             reported: None,
@@ -180,6 +185,25 @@ impl Keyd for Meddler {
     ) -> Result<Sealed<Receipt>, CallError> {
         self.asks();
         let receipt = self.real.announce_laptop(announce).await?;
+        self.lose(Lost::Announced)?;
+        Ok(self.changed(receipt, self.announced.as_ref()))
+    }
+
+    async fn open_recertification(
+        &self,
+        open: &Sealed<OpenRecertification>,
+    ) -> Result<Sealed<RecertificationOffer>, CallError> {
+        self.asks();
+        let offer = self.real.open_recertification(open).await?;
+        Ok(self.changed(offer, self.recertification_offer.as_ref()))
+    }
+
+    async fn announce_recertification(
+        &self,
+        announce: &Sealed<AnnounceRecertification>,
+    ) -> Result<Sealed<Receipt>, CallError> {
+        self.asks();
+        let receipt = self.real.announce_recertification(announce).await?;
         self.lose(Lost::Announced)?;
         Ok(self.changed(receipt, self.announced.as_ref()))
     }

@@ -13,6 +13,7 @@ use wardkey_schemas::jws::{self, Jws};
 use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::lease::{Confirmation, Lease};
 use wardkey_schemas::order::{Command, Hold, HoldClass, Mode, Order, SignedAct};
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::Seconds;
 
@@ -127,6 +128,7 @@ impl Laptop {
             activation: Sha256::of(b"set when the activation is signed"),
             reset_count: 5,
             quoted: true,
+            presence: Presence::Carry,
             run_for: Seconds::new(300),
             grace: Seconds::new(600),
             hard_end_in: Seconds::new(5400),

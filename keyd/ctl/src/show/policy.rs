@@ -17,7 +17,10 @@ fn parameters(policy: &Policy) -> Vec<(&'static str, String)> {
     policy
         .lengths()
         .map(|(name, value)| (name, value.to_string()))
-        .chain([("confirm_by_another_person", another.to_owned())])
+        .chain([
+            ("presence", policy.presence.as_str().to_owned()),
+            ("confirm_by_another_person", another.to_owned()),
+        ])
         .collect()
 }
 

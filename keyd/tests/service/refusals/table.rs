@@ -77,6 +77,7 @@ fn known(code: Code) -> Option<Known> {
         CertificateMalformed | CertificateSignature | NotRegistered => {
             Here(&[laptops::a_registration_belongs_to_the_ca_that_opened_it_and_goes_one_way])
         }
+        RenewalEarly => Here(&[crate::recertification::certificates_are_renewed_in_their_time]),
         CertificateNotYet | KeyNotRecognised => {
             Here(&[standing::a_key_must_be_registered_here_and_its_role_must_open_visits])
         }

@@ -12,6 +12,7 @@ use wardkey_schemas::ids::{RoomId, SessionId};
 use wardkey_schemas::jws;
 use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::lease::{Confirmation, Lease};
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::Seconds;
 use wardkey_verifier::bundle::VerifiedBundle;
@@ -79,6 +80,7 @@ impl Case {
             activation: Sha256::of(b"filled in when signed"),
             reset_count: 11,
             quoted: true,
+            presence: Presence::Carry,
             run_for: Seconds::new(300),
             grace: Seconds::new(600),
             hard_end_in: Seconds::new(5400),

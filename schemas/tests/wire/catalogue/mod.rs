@@ -8,6 +8,7 @@ mod keys;
 mod laptops;
 mod lists;
 mod orders;
+mod recertifications;
 mod rooms;
 mod schema;
 mod signers;
@@ -159,6 +160,22 @@ pub(crate) fn made_anew() -> Vec<Entry> {
         signed(one(laptops::announcement())),
         signed(one(laptops::report())),
         signed(one(laptops::receipt())),
+        // The certificates of a laptop are renewed.
+        unsigned("recertification-hello", one(recertifications::hello())),
+        signed(one(recertifications::open())),
+        signed(one(recertifications::offer())),
+        unsigned("recertification-answer", recertifications::answers()),
+        signed(one(recertifications::request())),
+        unsigned(
+            "recertification-completion",
+            one(recertifications::completion()),
+        ),
+        unsigned(
+            "complete-recertification",
+            one(recertifications::completed()),
+        ),
+        signed(one(recertifications::announcement())),
+        unsigned("laptop-recertified", one(recertifications::recertified())),
         // What people do.
         unsigned("action-challenge", one(acts::challenge())),
         signed(acts::actions()),

@@ -6,6 +6,7 @@ use wardkey_schemas::bundle::BundleVersion;
 use wardkey_schemas::challenge::{Challenge, ChallengeRequest, Purpose, RoomChoice};
 use wardkey_schemas::ids::{Generation, OrderSeq};
 use wardkey_schemas::lease::{Confirmation, Lease};
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::renewal::{RenewalBody, RenewalProof, RenewalRequest, VisitState};
 use wardkey_schemas::session::{EndReason, Recorded, SessionEnd};
 use wardkey_schemas::time::Seconds;
@@ -133,6 +134,7 @@ pub(super) fn lease() -> Lease {
         activation: Signer::Staff.seals(&activation()).sha256(),
         reset_count: 17,
         quoted: true,
+        presence: Presence::Carry,
         run_for: Seconds::new(300),
         grace: Seconds::new(600),
         hard_end_in: Seconds::new(3600),

@@ -22,6 +22,9 @@ use wardkey_schemas::link::{Heartbeat, LinkHello};
 use wardkey_schemas::notification::Notification;
 use wardkey_schemas::order::{Order, OrderReceipt};
 use wardkey_schemas::query::Query;
+use wardkey_schemas::recertification::{
+    AnnounceRecertification, OpenRecertification, RecertificationOffer, RecertificationRequest,
+};
 use wardkey_schemas::registration::{
     AnnounceKey, AnnounceLaptop, KeyOffer, LaptopOffer, OpenKey, OpenLaptop, Receipt, ReportIssued,
 };
@@ -60,6 +63,8 @@ macro_rules! every {
         every!($check($input), KeyPossession, LaptopApproval, LaptopOffer, Lease, LinkHello, Notification, OpenKey);
         every!($check($input), OpenLaptop, Order, OrderReceipt, Query, Receipt, Recorded);
         every!($check($input), RenewalRequest, ReportIssued, SessionEnd, SiteCharter, Status);
+        every!($check($input), AnnounceRecertification, OpenRecertification);
+        every!($check($input), RecertificationOffer, RecertificationRequest);
         every!($check($input), StatusChanges, StatusListToken, StatusRequest, TrustBundle);
     };
     ($check:ident($input:expr), $($message:ty),+) => {

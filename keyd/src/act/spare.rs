@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wardkey_schemas::action::Outcome;
 use wardkey_schemas::key::Thumbprint;
-use wardkey_schemas::names::{Note, SiteCode};
+use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
@@ -43,13 +43,11 @@ impl App {
         permitted: &Permitted,
         key: Thumbprint,
         spare: bool,
-        note: Note,
     ) -> Result<(Outcome, Committed), Failure> {
         let work = MarkSpare {
             permitted: permitted.clone(),
             key,
             spare,
-            note,
         };
         Ok(self.store.write(Lane::Ordinary, work).await?)
     }
@@ -59,7 +57,6 @@ struct MarkSpare {
     permitted: Permitted,
     key: Thumbprint,
     spare: bool,
-    note: Note,
 }
 
 impl Work for MarkSpare {
@@ -89,7 +86,6 @@ impl Work for MarkSpare {
         let detail = serde_json::json!({
             "serial": key.serial,
             "spare": self.spare,
-            "note": self.note,
         });
         let event = "key.spare-marked";
         tx.audit(self.permitted.draft(event, Object::Key(self.key), detail));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use wardkey_schemas::ids::PersonId;
 
 /// The central service of Wardkey: it appraises laptops and security keys, gives leases, stops and
 /// records.
@@ -44,6 +45,9 @@ pub enum Command {
     Recover(Recover),
     /// Look for what is wrong or soon will be: settings, keys, database, trust, record.
     Doctor(Doctor),
+    /// What is kept of a person's name and words, and how it is erased.
+    #[command(subcommand)]
+    Person(PersonCommand),
     /// What other services were to be told and were not.
     #[command(subcommand)]
     Notifications(NotificationsCommand),
@@ -113,6 +117,45 @@ pub struct Doctor {
     /// The findings as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to do about a person's name and words.
+///
+/// A person is named by the number that lists of security keys show with --json.
+#[derive(Debug, Subcommand)]
+pub enum PersonCommand {
+    /// Show what is kept: names and notes, with what the record says of each.
+    Show(ShowPerson),
+    /// Erase name and notes of somebody who has left.
+    ///
+    /// All security keys of the person must be revoked before. The record stays as it was signed:
+    /// it has salted hashes only, and the salts are erased too. This cannot be undone.
+    Erase(ErasePerson),
+}
+
+/// A look at a person's words.
+#[derive(Args, Debug)]
+pub struct ShowPerson {
+    /// Where the settings are.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The person's number.
+    #[arg(value_name = "PERSON")]
+    pub person: PersonId,
+    /// The list as JSON, with salts and hashes.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Erasing a person's words.
+#[derive(Args, Debug)]
+pub struct ErasePerson {
+    /// Where the settings are.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The person's number.
+    #[arg(value_name = "PERSON")]
+    pub person: PersonId,
 }
 
 /// What to do with notifications that were not taken.

@@ -41,6 +41,7 @@ pub mod leasing;
 pub mod link;
 pub mod log;
 mod people;
+pub mod personal;
 pub mod platform;
 pub(crate) mod policies;
 pub mod policy;

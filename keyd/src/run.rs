@@ -19,14 +19,15 @@ use wardkey_schemas::names::SiteCode;
 use wardkey_told::{finding, on_one_line};
 
 use crate::cli::{
-    Cli, Command, ConfigCommand, Doctor, Init, NotificationsCommand, NotificationsList, Recover,
-    TrustCommand,
+    Cli, Command, ConfigCommand, Doctor, ErasePerson, Init, NotificationsCommand,
+    NotificationsList, PersonCommand, Recover, ShowPerson, TrustCommand,
 };
 use crate::clock;
 use crate::config::{self, Config, ConfigError};
 use crate::doctor;
 use crate::keys::{AUTHORITY, KeyFileError, KeyFolder};
 use crate::log::recover::{RecoverError, recover};
+use crate::personal;
 use crate::serve::{self, ServeError};
 use crate::store::audit::{Actor, Draft, Object};
 use crate::store::{DatabaseUrl, Lane, Store, StoreError, Tx, Work};
@@ -54,6 +55,9 @@ pub enum RunError {
     /// The recovery.
     #[error("nothing was recovered")]
     Recover(#[from] RecoverError),
+    /// Erasing.
+    #[error("nothing was erased")]
+    Erase(#[source] StoreError),
     /// An address.
     #[error("an address cannot be called")]
     Client(#[from] ClientError),
@@ -105,7 +109,12 @@ impl RunError {
             Self::Recover(RecoverError::Older { .. }) => {
                 Some("find a newer mirror; the witness's operator may have one")
             }
-            Self::Serve(_) | Self::Store(_) => Some("run `keyd doctor` to see what is wrong"),
+            Self::Erase(StoreError::Refused(_)) => Some(
+                "only somebody who is known, and whose security keys are all revoked, is erased",
+            ),
+            Self::Serve(_) | Self::Store(_) | Self::Erase(_) => {
+                Some("run `keyd doctor` to see what is wrong")
+            }
             Self::Filter(_)
             | Self::Config(_)
             | Self::Trust(_)
@@ -145,6 +154,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, RunError> {
         Command::Trust(command) => import(command).await,
         Command::Recover(command) => put_back(command).await,
         Command::Doctor(command) => examine(command).await,
+        Command::Person(PersonCommand::Show(command)) => show_person(command).await,
+        Command::Person(PersonCommand::Erase(command)) => erase_person(command).await,
         Command::Notifications(NotificationsCommand::List(list)) => list_undelivered(list).await,
         Command::Notifications(NotificationsCommand::Retry(settings)) => {
             retry(&Config::load(&settings.config)?).await
@@ -366,6 +377,37 @@ async fn put_back(command: Recover) -> Result<ExitCode, RunError> {
     say(&format!(
         "{} entries that were written here since have new places",
         report.kept
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show_person(command: ShowPerson) -> Result<ExitCode, RunError> {
+    let config = Config::load(&command.settings.config)?;
+    let kept = personal::show(&config.database, command.person).await?;
+    if command.json {
+        let text = serde_json::to_string_pretty(&kept).map_err(std::io::Error::from)?;
+        say(&text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for row in &kept {
+        let words = wardkey_told::shown(&row.words);
+        say(&format!("{}  {}  {words}", row.at, row.kind))?;
+    }
+    if kept.is_empty() {
+        say("nothing is kept")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn erase_person(command: ErasePerson) -> Result<ExitCode, RunError> {
+    let config = Config::load(&command.settings.config)?;
+    let site = service_site()?;
+    let erased = personal::erase(&config.database, command.person, site, clock::now())
+        .await
+        .map_err(RunError::Erase)?;
+    let (details, rows) = (erased.details, erased.rows);
+    say(&format!(
+        "{details} names and notes were erased with their salts, and words in {rows} other rows"
     ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -48,6 +48,8 @@ mod links;
 mod log;
 #[path = "service/losses.rs"]
 mod losses;
+#[path = "service/personal.rs"]
+mod personal;
 #[path = "service/races.rs"]
 mod races;
 #[path = "service/reach.rs"]

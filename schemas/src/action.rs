@@ -171,6 +171,26 @@ impl Act {
             Self::OpenReader { .. } => "open-reader",
         }
     }
+
+    /// What the person typed; nothing where there is nothing to type, or nothing was typed.
+    pub fn note(&self) -> Option<&Note> {
+        let note = match self {
+            Self::Stop { note, .. }
+            | Self::ReportLost { note, .. }
+            | Self::Resume { note, .. }
+            | Self::Revoke { note, .. }
+            | Self::Undo { note, .. }
+            | Self::EndSession { note, .. }
+            | Self::MarkSpare { note, .. } => note,
+            // The words of a message are kept with its order.
+            Self::ConfirmLaptop { .. }
+            | Self::ConfirmKey { .. }
+            | Self::Message { .. }
+            | Self::Agree { .. }
+            | Self::OpenReader { .. } => return None,
+        };
+        (!note.as_str().is_empty()).then_some(note)
+    }
 }
 
 /// A human act with keyd's nonce; signed by the person's 9c key.

@@ -182,7 +182,7 @@ impl VirtualTpm {
     ///
     /// If swtpm refuses.
     pub fn suspend_resume(&self) -> Result<(), VirtualTpmError> {
-        self.sleep_and(Su::State)
+        self.sleep_and(Su::State, None)
     }
 
     /// Lets the laptop hibernate (S4) and wakes it. The firmware measures nothing here.
@@ -191,7 +191,17 @@ impl VirtualTpm {
     ///
     /// If swtpm refuses.
     pub fn hibernate_resume(&self) -> Result<(), VirtualTpmError> {
-        self.sleep_and(Su::Clear)
+        self.sleep_and(Su::Clear, None)
+    }
+
+    /// Lets the laptop hibernate (S4) and wakes it; its firmware and boot loaders measure what `log`
+    /// says they measured once.
+    ///
+    /// # Errors
+    ///
+    /// If swtpm refuses, or the log cannot be measured again: see [`RecordedBoot::parse`].
+    pub fn hibernate_with_log(&self, log: &[u8]) -> Result<(), VirtualTpmError> {
+        self.sleep_and(Su::Clear, Some(&RecordedBoot::parse(log)?))
     }
 
     /// Resets the TPM under a running system, as someone with a wire on its reset pin would.
@@ -233,27 +243,30 @@ impl VirtualTpm {
         broker.hang_up();
         let chip = broker.chip();
         chip.shut_down(Su::Clear)?;
-        chip.power_off()?;
-        chip.power_on()?;
-        // The locality of the start-up command is what PCR 0 starts from.
-        chip.set_locality(boot.map_or(0, |boot| boot.startup_locality))?;
-        chip.start_up(Su::Clear)?;
-        chip.set_locality(0)?;
-        for (pcr, digest) in boot.iter().flat_map(|boot| &boot.measurements) {
-            chip.demand("TPM2_PCR_Extend", &extend(*pcr, digest))?;
-        }
-        Ok(())
+        wake(chip, Su::Clear, boot)
     }
 
-    fn sleep_and(&self, wake: Su) -> Result<(), VirtualTpmError> {
+    fn sleep_and(&self, how: Su, boot: Option<&RecordedBoot>) -> Result<(), VirtualTpmError> {
         let mut broker = broker::lock(&self.broker);
         broker.swap_out_all()?;
         let chip = broker.chip();
         chip.shut_down(Su::State)?;
-        chip.power_off()?;
-        chip.power_on()?;
-        chip.start_up(wake)
+        wake(chip, how, boot)
     }
+}
+
+/// Power away and back; programs see nothing of what lies between.
+fn wake(chip: &mut Chip, how: Su, boot: Option<&RecordedBoot>) -> Result<(), VirtualTpmError> {
+    chip.power_off()?;
+    chip.power_on()?;
+    // The locality of the start-up command is what PCR 0 starts from.
+    chip.set_locality(boot.map_or(0, |boot| boot.startup_locality))?;
+    chip.start_up(how)?;
+    chip.set_locality(0)?;
+    for (pcr, digest) in boot.iter().flat_map(|boot| &boot.measurements) {
+        chip.demand("TPM2_PCR_Extend", &extend(*pcr, digest))?;
+    }
+    Ok(())
 }
 
 impl Drop for VirtualTpm {

@@ -70,8 +70,9 @@ impl App {
             nonce: second.nonce,
             now: second.now,
             second: Some(second.by.clone()),
-            // Told when they asked.
+            // Told when they asked, and kept with the request.
             spare: false,
+            note: None,
         };
         let consent = Consent {
             second: second.clone(),

@@ -41,6 +41,7 @@ use crate::store::approvals::Signatory;
 use crate::store::audit::{Actor, Draft, Object};
 use crate::store::challenges::NonceUse;
 use crate::store::devices::Device;
+use crate::store::personal::{Kind, Personal};
 use crate::store::{Committed, Lane, StoreError, Tx, Work};
 use crate::{clock, random};
 
@@ -55,6 +56,8 @@ pub(crate) struct Permitted {
     pub(crate) now: Timestamp,
     /// Who has agreed, where the act takes two people.
     pub(crate) second: Option<Signatory>,
+    /// What the person typed, of which the record has a salted hash.
+    pub(crate) note: Option<Personal>,
 }
 
 impl Permitted {
@@ -65,6 +68,18 @@ impl Permitted {
         object: Object,
         detail: serde_json::Value,
     ) -> Draft {
+        let act = self.by.act.action.sha256();
+        let mut detail = match &self.second {
+            None => serde_json::json!({ "act": act, "did": detail }),
+            Some(second) => serde_json::json!({
+                "act": act,
+                "agreed": { "key": second.key, "act": second.act.action.sha256() },
+                "did": detail,
+            }),
+        };
+        if let Some(note) = &self.note {
+            note.commit(&mut detail);
+        }
         Draft {
             at: self.now,
             site: self.site.clone(),
@@ -72,14 +87,7 @@ impl Permitted {
             actor: Actor::Key(self.by.key),
             object,
             code: None,
-            detail: match &self.second {
-                None => serde_json::json!({ "act": self.by.act.action.sha256(), "did": detail }),
-                Some(second) => serde_json::json!({
-                    "act": self.by.act.action.sha256(),
-                    "agreed": { "key": second.key, "act": second.act.action.sha256() },
-                    "did": detail,
-                }),
-            },
+            detail,
         }
     }
 
@@ -130,7 +138,7 @@ impl Permitted {
         }
     }
 
-    /// Takes the act's nonce; the first step of every act.
+    /// Takes the act's nonce and keeps what the person typed; the first step of every act.
     ///
     /// # Errors
     ///
@@ -147,7 +155,10 @@ impl Permitted {
                 if self.spare {
                     spare::tell(tx, &self.site, self.by.key, "act", self.now).await?;
                 }
-                Ok(())
+                match &self.note {
+                    Some(note) => tx.keep_personal(note, self.now).await,
+                    None => Ok(()),
+                }
             }
             NonceUse::Unknown => refuse(Code::NonceUnknown, "a nonce nobody gave out"),
             NonceUse::Used => refuse(Code::NonceUsed, "a nonce that was used"),
@@ -217,6 +228,14 @@ impl App {
             .open_from_person(&body, now)
             .await
             .map_err(|failure| failure.into_answer(doing))?;
+        let note = match act.action().act.note() {
+            Some(note) => {
+                let salt = random::bytes().map_err(|error| No::fault(&error, doing))?;
+                let note = Personal::new(key.person, Kind::Note, note.as_str(), salt);
+                Some(note)
+            }
+            None => None,
+        };
         let permitted = Permitted {
             by: Signatory {
                 key: key.key,
@@ -228,6 +247,7 @@ impl App {
             nonce: act.action().nonce,
             spare: key.spare,
             now,
+            note,
             second: None,
         };
         match self.dispatch(&permitted, act.action().act.clone()).await {
@@ -306,9 +326,11 @@ impl App {
                 self.end_by_person(permitted, session, may == May::Own)
                     .await
             }
-            Act::MarkSpare { key, spare, note } => {
-                self.mark_spare(permitted, key, spare, note).await
-            }
+            Act::MarkSpare {
+                key,
+                spare,
+                note: _,
+            } => self.mark_spare(permitted, key, spare).await,
             Act::OpenReader { reader_key, lasts } => {
                 self.open_reader(permitted, reader_key, lasts).await
             }

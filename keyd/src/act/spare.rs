@@ -8,7 +8,7 @@ use wardkey_schemas::action::Outcome;
 use wardkey_schemas::alert::AlertKind;
 use wardkey_schemas::ids::AlertId;
 use wardkey_schemas::key::Thumbprint;
-use wardkey_schemas::names::{Note, SiteCode};
+use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
@@ -54,13 +54,11 @@ impl App {
         permitted: &Permitted,
         key: Thumbprint,
         spare: bool,
-        note: Note,
     ) -> Result<(Outcome, Committed), Failure> {
         let work = MarkSpare {
             permitted: permitted.clone(),
             key,
             spare,
-            note,
         };
         Ok(self.store.write(Lane::Ordinary, work).await?)
     }
@@ -70,7 +68,6 @@ struct MarkSpare {
     permitted: Permitted,
     key: Thumbprint,
     spare: bool,
-    note: Note,
 }
 
 impl Work for MarkSpare {
@@ -100,7 +97,6 @@ impl Work for MarkSpare {
         let detail = serde_json::json!({
             "serial": key.serial,
             "spare": self.spare,
-            "note": self.note,
         });
         let event = "key.spare-marked";
         tx.audit(self.permitted.draft(event, Object::Key(self.key), detail));

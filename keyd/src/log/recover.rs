@@ -235,6 +235,10 @@ impl Work for PutBack {
                 (None, Some(key)) => self.key(tx, entry, key, &mut report).await?,
                 (None, None) => false,
             };
+            // A backup that brings back what was erased forgets it again.
+            if let Some(person) = entry.erased() {
+                tx.erase_person(person, self.now).await?;
+            }
             if entry.stops() && !known {
                 let told = format!("{} {}: stop it by hand", entry.event, entry.target);
                 report.by_hand.push(told);

@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::standing::{self, For};
 use crate::store::audit::{Actor, Draft, Object};
 use crate::store::keys::EnrolledKey;
+use crate::store::personal::{self, Personal};
 use crate::store::registrations::{Kind, NewRegistration, Progress, Registration};
 use crate::store::sites::Site;
 use crate::store::{Lane, StoreError, Tx, Work};
@@ -207,9 +208,27 @@ impl App {
             certificates: tbs,
             ..Registered::from(&registration)
         };
+        let enrolled = enrolled(&hello, &key);
+        let name = match &enrolled.name {
+            Some(name) => {
+                let (person, salt) = (enrolled.person, random::bytes()?);
+                Some(Personal::new(
+                    person,
+                    personal::Kind::Name,
+                    name.as_str(),
+                    salt,
+                ))
+            }
+            None => None,
+        };
+        let mut detail = detail(&registration, &key);
+        if let Some(name) = &name {
+            name.commit(&mut detail);
+        }
         let work = Announce {
             registered: registered.clone(),
-            key: enrolled(&hello, &key),
+            key: enrolled,
+            name,
             vouched_by: key.vouched_by(),
             draft: Draft {
                 at: now,
@@ -218,7 +237,7 @@ impl App {
                 actor: Actor::Registrar(site.registrar.thumbprint()),
                 object: Object::Key(key.key().thumbprint()),
                 code: None,
-                detail: detail(&registration, &key),
+                detail,
             },
             now,
         };
@@ -395,6 +414,7 @@ impl Work for Open {
 struct Announce {
     registered: Registered,
     key: EnrolledKey,
+    name: Option<Personal>,
     vouched_by: VouchedBy,
     draft: Draft,
     now: Timestamp,
@@ -425,6 +445,9 @@ impl Work for Announce {
         }
         if let Some(name) = &self.key.name {
             tx.insert_person(self.key.person, name, self.now).await?;
+        }
+        if let Some(name) = &self.name {
+            tx.keep_personal(name, self.now).await?;
         }
         if !tx.insert_key(&self.key, self.now).await? {
             let found = format!("serial number {}", self.key.serial);

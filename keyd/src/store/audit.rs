@@ -2,7 +2,8 @@
 //!
 //! The text of an entry is what is hashed, and its hash is the leaf hash of RFC 6962 §2.1
 //! (SHA-256 over 00 and the text), so that a Merkle tree can grow over the same rows. Each entry
-//! names the leaf before it. Names of people and notes are not in it.
+//! names the leaf before it. Names of people and notes are not in it, only salted hashes of them
+//! ([`super::personal`]).
 
 use std::sync::Arc;
 

@@ -31,6 +31,7 @@ pub mod keys;
 pub mod logs;
 pub mod notifications;
 pub mod orders;
+pub mod personal;
 pub mod policies;
 pub mod reach;
 pub mod readers;

@@ -70,6 +70,11 @@ impl Lost {
         Self::named(&self.target, "key ")
     }
 
+    /// The person whose words it says were erased.
+    pub fn erased(&self) -> Option<PersonId> {
+        Self::named(&self.target, "person ").filter(|_| self.event == "person.erased")
+    }
+
     /// The key of the person who did it.
     pub fn by(&self) -> Option<Thumbprint> {
         Self::named(&self.actor, "key ")

@@ -429,6 +429,16 @@ impl Laptop {
         Ok(self.tpm.boot_with_log(&self.options.boot)?)
     }
 
+    /// Hibernates and wakes: its firmware and boot loaders measure the same boot anew, and
+    /// everything runs on.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError`].
+    pub fn hibernate(&self) -> Result<(), WorldError> {
+        Ok(self.tpm.hibernate_with_log(&self.options.boot)?)
+    }
+
     /// Puts a key into its reader.
     ///
     /// # Errors

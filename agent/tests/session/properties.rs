@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use wardkey_agent::session::Command;
 use wardkey_schemas::order::{Command as Order, HoldClass, Mode};
+use wardkey_schemas::policy::Presence;
 use wardkey_schemas::refusal::Verdict;
 use wardkey_schemas::role::Role;
 use wardkey_schemas::time::Seconds;
@@ -156,5 +157,37 @@ proptest! {
         theatre.key_out();
         theatre.heal(120);
         prop_assert_eq!(theatre.is_open(), was_open);
+    }
+
+    /// Where the security key must stay in, no visit outlives it by more than half a minute, and by
+    /// one more where it was touched in the last moment to give the visit more time.
+    #[test]
+    fn where_the_key_must_stay_no_visit_outlives_it(
+        happenings in proptest::collection::vec(happening(), 1..120),
+    ) {
+        let mut theatre = Theatre::new();
+        theatre.keyd.presence = Presence::Present;
+        theatre.heal(2);
+        theatre.key_in();
+        theatre.command(Command::Activate { room: None, serial: None });
+        theatre.heal(1);
+        prop_assert!(theatre.is_open());
+        let mut out_since = None;
+        for happening in &happenings {
+            let_happen(&mut theatre, happening);
+            if theatre.is_key_in {
+                out_since = None;
+                continue;
+            }
+            let now = theatre.now();
+            let out = now.millis_since(*out_since.get_or_insert(now));
+            prop_assert!(!theatre.is_open() || out <= 60_000, "out for {} ms", out);
+        }
+        // And with nothing more to go wrong it is told as that.
+        theatre.key_out();
+        theatre.heal(20);
+        prop_assert!(!theatre.is_open());
+        theatre.check_ends();
+        prop_assert_eq!(theatre.waiting(), 0);
     }
 }

@@ -34,6 +34,7 @@ pub mod limits;
 pub mod outbox;
 pub mod output;
 pub mod random;
+pub mod record;
 pub mod refusals;
 pub mod root;
 pub mod session;

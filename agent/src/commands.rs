@@ -185,6 +185,9 @@ fn status_words(status: &Status, config: &Config) -> String {
     if !status.body.is_empty() {
         lines.push(status.body.clone());
     }
+    if let Some(line) = &status.line {
+        lines.push(crate::words::line(line, &config.time_zone));
+    }
     if let Some(reason) = &status.reason {
         let (found, wanted) = (reason.found(), reason.wanted());
         lines.push(format!(

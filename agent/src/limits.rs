@@ -41,6 +41,9 @@ pub const RENEWAL_PAUSE: u64 = 15_000;
 /// challenge no longer than an ordinary lease runs, so that the gate still takes what it brings.
 pub const EXTENSION_SAID: Seconds = Seconds::new(180);
 
+/// How long a line for staff stands on the screen, unless another takes its place: milliseconds.
+pub const LINE_SHOWN: u64 = 3_600_000;
+
 /// How often a laptop without a link asks whether there are orders, until keyd has said what its
 /// site's policy wants.
 pub const POLL_EVERY: u64 = 20_000;

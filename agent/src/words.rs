@@ -6,10 +6,11 @@
 use jiff::tz::TimeZone;
 use wardkey_schemas::Refusal;
 use wardkey_schemas::policy::Presence;
+use wardkey_schemas::role::Role;
 use wardkey_schemas::session::EndReason;
 use wardkey_schemas::time::Timestamp;
 
-use crate::control::protocol::{State, VisitStatus};
+use crate::control::protocol::{Line, State, VisitStatus};
 
 /// What the words depend on.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +125,18 @@ fn with_visit(
     }
     let ends = warning.unwrap_or_else(|| format!("{ends}."));
     (heading, format!("{body} {ends}"))
+}
+
+/// A line that somebody has sent. The patient may read it too.
+pub fn line(line: &Line, zone: &TimeZone) -> String {
+    let by = match line.by {
+        Role::Lead => "the team lead",
+        Role::SecurityOfficer => "a security officer",
+        Role::NationalAdministrator => "the national team",
+        Role::Staff | Role::Auditor => "a colleague",
+    };
+    let at = time(line.at, zone);
+    format!("Message from {by}, {at}: {}", line.text)
 }
 
 /// What the person reads who is to type a PIN: tries left, and whether the last one was wrong.

@@ -124,10 +124,10 @@ name!(
     /// What colleagues call a person or a thing; one line, kept out of certificates and the record.
     DisplayName,
     "a name",
-    "1 to 64 characters on one line, without control characters",
-    "^[^\\u0000-\\u001f\\u007f]{1,64}$",
+    "1 to 64 characters on one line, without characters that nobody sees",
+    "^[^\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb]{1,64}$",
     |text| (1..=limits::NAME_CHARS).contains(&text.chars().count())
-        && !text.chars().any(char::is_control)
+        && !text.chars().any(is_hidden)
         && text.trim() == text
 );
 
@@ -135,9 +135,9 @@ name!(
     /// Why somebody did something, in their own words.
     Note,
     "a note",
-    "at most 500 characters, without control characters",
-    "^[^\\u0000-\\u001f\\u007f]{0,500}$",
-    |text| text.chars().count() <= limits::NOTE_CHARS && !text.chars().any(char::is_control)
+    "at most 500 characters, without characters that nobody sees",
+    "^[^\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb]{0,500}$",
+    |text| text.chars().count() <= limits::NOTE_CHARS && !text.chars().any(is_hidden)
 );
 
 /// The serial number that Yubico prints on a token: decimal, no sign.
@@ -200,6 +200,23 @@ impl fmt::Display for Firmware {
     }
 }
 
+/// Whether nobody sees it, or it turns round what stands beside it: whoever reads a note must read
+/// what was typed (Unicode 16, general categories Cc and Cf as far as they are used in text).
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+        )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +237,18 @@ mod tests {
             &"a".repeat(33),
         ] {
             assert!(wrong.parse::<SiteCode>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_note_has_nothing_in_it_that_nobody_sees() {
+        assert!("Zoë’s laptop – naïve? 日本".parse::<Note>().is_ok());
+        for hidden in [
+            '\n', '\u{7f}', '\u{85}', '\u{ad}', '\u{200d}', '\u{202e}', '\u{2067}', '\u{feff}',
+        ] {
+            let text = format!("stop{hidden}it");
+            assert!(text.parse::<Note>().is_err(), "{text:?}");
+            assert!(text.parse::<DisplayName>().is_err(), "{text:?}");
         }
     }
 

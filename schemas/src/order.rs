@@ -166,6 +166,8 @@ pub enum Command {
     },
     /// Show staff a line; nothing opens or closes by it.
     Message {
+        /// In which role somebody says it.
+        by: Role,
         /// What they read.
         text: Note,
     },
@@ -222,7 +224,7 @@ pub enum OrderResult {
     SessionEnded,
     /// The holds were lifted.
     Resumed,
-    /// The line is on the screen.
+    /// The line stands on the laptop's screen, for whoever looks.
     Shown,
     /// Not obeyed: its approvals did not convince the gate.
     Refused,

@@ -517,6 +517,7 @@ mod tests {
             heading: String::new(),
             body: String::new(),
             reason: None,
+            line: None,
             laptop: None,
             visit: None,
             keys: keys.then_some(key).into_iter().collect(),

@@ -10,10 +10,11 @@ use wardkey_gate::picture::Awake;
 use wardkey_schemas::bundle::BundleVersion;
 use wardkey_schemas::ids::{DeviceId, Generation, OrderSeq, RoomId, SessionId};
 use wardkey_schemas::key::Thumbprint;
-use wardkey_schemas::names::{AssetTag, Firmware, SiteCode, TokenSerial};
+use wardkey_schemas::names::{AssetTag, Firmware, Note, SiteCode, TokenSerial};
 use wardkey_schemas::order::Hold;
 use wardkey_schemas::policy::Presence;
 use wardkey_schemas::renewal::VisitState;
+use wardkey_schemas::role::Role;
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
@@ -252,6 +253,18 @@ pub struct KeyStatus {
     pub reader: String,
 }
 
+/// A line that somebody has sent to the people in front of this laptop.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// In which role.
+    pub by: Role,
+    /// When, by keyd's clock.
+    pub at: Timestamp,
+    /// What they read.
+    pub text: Note,
+}
+
 /// How things stand.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -264,6 +277,8 @@ pub struct Status {
     pub body: String,
     /// Why, where something is wrong: for the person whom staff ring.
     pub reason: Option<Refusal>,
+    /// What somebody wants to tell the people in front of the laptop.
+    pub line: Option<Line>,
     /// The laptop.
     pub laptop: Option<LaptopStatus>,
     /// The running visit.

@@ -67,7 +67,7 @@ use self::polling::Polling;
 use self::sending::Sending;
 use self::visit::{Banner, Visit};
 use crate::boot::BootId;
-use crate::control::protocol::{Timing, Word};
+use crate::control::protocol::{Line, Timing, Word};
 use crate::laptop::Laptop;
 use crate::outbox::Outbox;
 use crate::random::Draws;
@@ -106,6 +106,8 @@ pub struct Session {
     orphans: Vec<Orphan>,
     visit: Option<Visit>,
     banner: Option<Banner>,
+    /// The newest line for staff, and when it came.
+    line: Option<(Line, Boottime)>,
     /// The laptop's state and holds, by keyd's last word.
     standing: Option<(ObjectState, Vec<Hold>)>,
     link: LinkSide,
@@ -175,6 +177,7 @@ impl Session {
             orphans: Vec::new(),
             visit: None,
             banner: None,
+            line: None,
             standing: None,
             link: LinkSide::default(),
             polling: Polling::default(),

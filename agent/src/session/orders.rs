@@ -7,11 +7,12 @@ use wardkey_gate::boottime::Boottime;
 use wardkey_gate::protocol::{Answer, Request as GateRequest};
 use wardkey_schemas::Code;
 use wardkey_schemas::jws::Jws;
-use wardkey_schemas::order::{Order, OrderResult};
+use wardkey_schemas::order::{Command, Order, OrderResult};
 
 use super::gate::{GateQuestion, refusal_of};
 use super::{Action, Session, Turn};
 use crate::answers::GenuineOrder;
+use crate::control::protocol::Line;
 use crate::limits;
 use crate::outbox::{About, Fact, Item};
 
@@ -84,6 +85,16 @@ impl Session {
                 // laptop is in quarantine. The poll that brings an order says so with it.
                 self.polling.hurry(turn.now);
             }
+            if let (OrderResult::Shown, Command::Message { by, text }) =
+                (obeyed.result, &order.order().command)
+            {
+                let line = Line {
+                    by: *by,
+                    at: order.order().server_time,
+                    text: text.clone(),
+                };
+                self.line = Some((line, turn.now));
+            }
             return self.acknowledge(order, obeyed.result, received_at, acted_at, turn);
         }
         let refusal = refusal_of(answer, "an order that is obeyed");
@@ -99,6 +110,12 @@ impl Session {
         } else {
             self.polling.hurry(turn.now);
         }
+    }
+
+    /// What somebody wants to tell staff, as long as it is shown.
+    pub(super) fn line_at(&self, now: Boottime) -> Option<Line> {
+        let (line, came) = self.line.as_ref()?;
+        (now.millis_since(*came) < limits::LINE_SHOWN).then(|| line.clone())
     }
 
     /// Writes the receipt down; it is sent from there.

@@ -37,6 +37,7 @@ impl Session {
             heading,
             body,
             reason,
+            line: self.line_at(now),
             laptop: self.laptop.as_ref().map(|laptop| LaptopStatus {
                 device: laptop.device,
                 asset: laptop.asset.clone(),

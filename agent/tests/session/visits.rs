@@ -4,6 +4,7 @@ use wardkey_agent::control::protocol::{EndsSoon, State, Word};
 use wardkey_agent::session::Command;
 use wardkey_schemas::Code;
 use wardkey_schemas::challenge::Purpose;
+use wardkey_schemas::names::Note;
 use wardkey_schemas::order::{Command as Order, HoldClass, Mode};
 use wardkey_schemas::policy::Presence;
 use wardkey_schemas::refusal::Verdict;
@@ -393,6 +394,31 @@ fn what_an_order_over_the_link_changed_is_on_the_screen_at_once() {
     assert!(!view.latched, "{view:?}");
     assert_eq!(view.state, State::Stopped);
     assert_eq!(view.reason.unwrap().code(), Code::DeviceQuarantined);
+}
+
+#[test]
+fn a_line_for_staff_is_on_the_screen_for_an_hour_and_its_receipt_says_so() {
+    let mut theatre = Theatre::new();
+    theatre.heal(4);
+    assert_eq!(theatre.view().line, None);
+    for text in ["Please bring it back.", "Thank you."] {
+        let by = Role::SecurityOfficer;
+        let text: Note = text.parse().unwrap();
+        let state = theatre.view().state;
+        theatre.order(Order::Message {
+            by,
+            text: text.clone(),
+        });
+        theatre.heal(1);
+        let view = theatre.view();
+        let line = view.line.unwrap();
+        // The newest stands there, and nothing else is different.
+        assert_eq!((line.by, line.text), (by, text));
+        assert_eq!((view.state, view.latched), (state, false));
+    }
+    assert!(theatre.receipts().values().all(|receipted| *receipted));
+    theatre.pass(Seconds::new(3_600));
+    assert_eq!(theatre.view().line, None);
 }
 
 #[test]

@@ -55,6 +55,7 @@ impl Work for Tell {
             return refuse(Refusal::new(Code::NotFound, self.device, "a laptop"));
         };
         let command = Command::Message {
+            by: self.permitted.by.role,
             text: self.text.clone(),
         };
         let order = give_order(tx, &self.app.signers, &device, command, self.permitted.now).await?;

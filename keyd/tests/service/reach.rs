@@ -499,7 +499,11 @@ async fn a_line_for_staff_reaches_the_laptop_and_changes_nothing_there() {
         let sent = fleet.act(&people.leads[0], say(text)).await.unwrap();
         assert!(matches!(sent.outcome, Outcome::MessageSent { .. }));
         let text = text.parse().unwrap();
-        assert_eq!(orders(world, &laptop).await, [Command::Message { text }]);
+        let by = Role::Lead;
+        assert_eq!(
+            orders(world, &laptop).await,
+            [Command::Message { by, text }]
+        );
         fleet.renew(&laptop, &visit).await.unwrap();
     })
     .await;

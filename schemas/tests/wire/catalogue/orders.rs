@@ -59,6 +59,7 @@ pub(super) fn orders() -> Cases<Order> {
         (
             "message",
             order(Command::Message {
+                by: Role::Lead,
                 text: note("Please bring this laptop to the office after the visit."),
             }),
         ),

@@ -9,8 +9,8 @@ use wardkey_tlog::key::{Kind, SignerKey};
 
 fn witness(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wardkey"));
-    command.args(["witness", words[0], "--state"]).arg(folder);
-    command.args(&words[1..]);
+    command.arg("witness").args(words);
+    command.arg("--state").arg(folder);
     command
 }
 

@@ -494,8 +494,11 @@ pub(crate) async fn a_renewal_is_no_enrolment_and_certifies_nothing_else() {
 #[tokio::test]
 pub(crate) async fn what_is_near_its_end_is_listed_and_what_is_not_in_use_is_not() {
     on_each_engine(async |world| {
-        let (laptop, _) = aged(world, 320).await;
-        let (lost, _) = aged(world, 320).await;
+        let (laptop, _) = aged(world, 240).await;
+        let (lost, _) = aged(world, 240).await;
+        for near in [&laptop, &lost] {
+            set_end(world, near, 320).await;
+        }
         let (_young, _) = aged(world, 200).await;
         let target = Target::Laptop {
             device: lost.device,

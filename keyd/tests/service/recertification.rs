@@ -503,7 +503,7 @@ pub(crate) async fn what_is_near_its_end_is_listed_and_what_is_not_in_use_is_not
         let target = Target::Laptop {
             device: lost.device,
         };
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
         lift(world, target).await;
         let (wake, _wakes) = tokio::sync::mpsc::unbounded_channel();
         let store = wardkey_keyd::store::Store::open(&world.url.parse().unwrap(), wake)

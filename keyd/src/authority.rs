@@ -4,6 +4,7 @@
 //! |---|---|---|---|---|
 //! | confirm a laptop or key | – | yes | yes | – |
 //! | say which key is the spare | – | yes | yes | – |
+//! | let somebody go who leaves | – | staff, leads | yes | – |
 //! | report lost or stolen (stop) | yes | yes | yes | – |
 //! | report a laptop, a key or both lost | yes | yes | yes | – |
 //! | stop for another reason | – | yes | yes | – |
@@ -40,6 +41,7 @@ pub const fn may_act(role: Role, act: &Act) -> May {
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
         | Act::MarkSpare { .. }
+        | Act::Leaver { .. }
         | Act::Resume { .. } => match role {
             Role::Lead | Role::SecurityOfficer => May::Yes,
             Role::Staff | Role::Auditor => May::No,

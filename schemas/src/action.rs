@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Nonce, Sha256};
-use crate::ids::{ApprovalId, DeviceId, HoldId, OrderSeq, ReaderId, SessionId};
+use crate::ids::{ApprovalId, DeviceId, HoldId, OrderSeq, PersonId, ReaderId, SessionId};
 use crate::jws::Message;
 use crate::key::{PublicKey, Thumbprint};
 use crate::limits;
@@ -111,6 +111,13 @@ pub enum Act {
         /// In the person's own words.
         note: Note,
     },
+    /// Somebody leaves the site: all their keys are out of use there.
+    Leaver {
+        /// Who.
+        person: PersonId,
+        /// In the person's own words.
+        note: Note,
+    },
     /// Let a key in this program's memory read on the person's behalf for a while.
     OpenReader {
         /// The key.
@@ -132,6 +139,7 @@ impl Act {
             Self::Revoke { .. } => "revoke",
             Self::EndSession { .. } => "end-session",
             Self::MarkSpare { .. } => "mark-spare",
+            Self::Leaver { .. } => "leaver",
             Self::OpenReader { .. } => "open-reader",
         }
     }
@@ -144,7 +152,8 @@ impl Act {
             | Self::Resume { note, .. }
             | Self::Revoke { note, .. }
             | Self::EndSession { note, .. }
-            | Self::MarkSpare { note, .. } => note,
+            | Self::MarkSpare { note, .. }
+            | Self::Leaver { note, .. } => note,
             Self::ConfirmLaptop { .. } | Self::ConfirmKey { .. } | Self::OpenReader { .. } => {
                 return None;
             }
@@ -189,6 +198,13 @@ pub type ActionBody = SignedAct;
 pub enum Outcome {
     /// Confirmed; it is in use.
     Confirmed,
+    /// They have left.
+    PersonLeft {
+        /// Their keys, out of use at the site from now on.
+        keys: Vec<Thumbprint>,
+        /// How many visits of theirs run, and are finished within an hour.
+        visits: u32,
+    },
     /// It is marked.
     SpareMarked {
         /// Whether it is a spare now.

@@ -10,7 +10,7 @@ use wardkey_told::LEGEND;
 pub use self::options::Options;
 pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
-    CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Log,
+    CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Leaver, Log,
     LogCommand, LogSource, Lost, MirrorLog, Orders, PolicyCommand, ProveLog, Reason, Resume,
     Revoke, ServeWitness, Spare, Stop, VerifyLog, WitnessCommand,
 };
@@ -83,6 +83,8 @@ pub enum Command {
     Resume(Resume),
     /// Take a laptop or a security key out of use, for good
     Revoke(Revoke),
+    /// Let somebody go who leaves: all their security keys
+    Leaver(Leaver),
     /// End one visit
     End(End),
     /// Confirm what was enrolled on another screen

@@ -3,6 +3,7 @@
 mod confirming;
 mod doctor;
 mod enrol;
+mod leaving;
 mod lists;
 mod log;
 mod lost;
@@ -54,6 +55,7 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Lost(report) => lost::lost(desk, report).await,
         Command::Resume(resume) => resuming::resume(desk, resume).await,
         Command::Revoke(revoke) => stopping::revoke(desk, revoke).await,
+        Command::Leaver(leaver) => leaving::leaver(desk, leaver).await,
         Command::End(end) => stopping::end(desk, end).await,
         Command::Confirm(Confirm::Laptop(laptop)) => confirming::laptop(desk, laptop).await,
         Command::Confirm(Confirm::Key(key)) => confirming::key(desk, key).await,

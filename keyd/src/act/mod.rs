@@ -6,10 +6,11 @@
 //! # Where to start
 //!
 //! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`lost`],
-//! [`resume`], [`end`], [`spare`] or [`reader`].
+//! [`resume`], [`end`], [`spare`], [`leaver`] or [`reader`].
 
 pub mod confirm;
 pub mod end;
+pub mod leaver;
 pub mod lost;
 pub mod reader;
 pub mod resume;
@@ -115,6 +116,7 @@ const fn lets_in(act: &Act) -> bool {
         | Act::Revoke { .. }
         | Act::EndSession { .. }
         | Act::MarkSpare { .. }
+        | Act::Leaver { .. }
         | Act::OpenReader { .. } => false,
     }
 }
@@ -258,6 +260,7 @@ impl App {
                 spare,
                 note: _,
             } => self.mark_spare(permitted, key, spare).await,
+            Act::Leaver { person, note: _ } => self.let_go(permitted, person).await,
             Act::OpenReader { reader_key, lasts } => {
                 self.open_reader(permitted, reader_key, lasts).await
             }
@@ -297,6 +300,7 @@ fn object_of(act: &Act) -> Object {
             }
         }
         Act::EndSession { session, .. } => Object::Session(*session),
+        Act::Leaver { person, .. } => Object::Person(*person),
         // What was named may be nothing of this site.
         Act::OpenReader { .. } | Act::ReportLost { .. } => Object::Site,
     }

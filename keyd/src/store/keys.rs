@@ -40,6 +40,8 @@ pub struct StaffKey {
     pub state: ObjectState,
     /// Whether it is that site's spare.
     pub spare: bool,
+    /// When its holder left that site.
+    pub left: Option<Timestamp>,
     /// SHA-256 of the certificate for that site, once it is issued.
     pub certificate: Option<Sha256>,
     /// The check phrase of its enrolment.
@@ -54,7 +56,7 @@ macro_rules! key_columns {
         "k.key as k_key, k.person_id as k_person_id, k.serial as k_serial, \
          k.firmware as k_firmware, k.revoked as k_revoked, k.holds as k_holds, \
          k.drains as k_drains, k.version as k_version, g.site as g_site, g.role as g_role, \
-         g.state as g_state, g.spare as g_spare, g.certificate_sha256 as g_certificate_sha256, \
+         g.state as g_state, g.spare as g_spare, g.left_at as g_left_at, g.certificate_sha256 as g_certificate_sha256, \
          g.phrase as g_phrase, g.approved_by as g_approved_by"
     };
 }
@@ -74,6 +76,7 @@ pub(super) struct StaffKeyRow {
     g_role: String,
     g_state: String,
     g_spare: i64,
+    g_left_at: Option<i64>,
     g_certificate_sha256: Option<Vec<u8>>,
     g_phrase: String,
     g_approved_by: Vec<u8>,
@@ -99,6 +102,10 @@ impl TryFrom<StaffKeyRow> for StaffKey {
             role: grant("role").text(&row.g_role)?,
             state: grant("state").word(&row.g_state)?,
             spare: row.g_spare != 0,
+            left: row
+                .g_left_at
+                .map(|at| grant("left_at").time(at))
+                .transpose()?,
             certificate: certificate
                 .map(|sha256| grant("certificate_sha256").fixed(sha256))
                 .transpose()?,
@@ -515,6 +522,9 @@ impl Tx {
     /// The second statement of every renewal: the key in control, and none that was in control
     /// before is stopped.
     ///
+    /// A key that was revoked has a hold that is never lifted. One that is out of use without a hold
+    /// is that of somebody who has left, and their visit is finished.
+    ///
     /// Only the one in control is taken. A stop of another takes the laptop's row first, which the
     /// renewal holds by now: one of the two waits for the other all the same.
     ///
@@ -530,9 +540,9 @@ impl Tx {
         let rows = execute!(
             self,
             "update staff_key set last_used_at = $2 \
-             where key = $1 and revoked = 0 and holds = 0 and not exists \
+             where key = $1 and holds = 0 and not exists \
              (select 1 from session_key x join staff_key other on other.key = x.key \
-              where x.session_id = $3 and (other.revoked = 1 or other.holds > 0))",
+              where x.session_id = $3 and other.holds > 0)",
             key.as_bytes().as_slice(),
             now.millis(),
             session.as_bytes().as_slice()

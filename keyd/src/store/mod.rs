@@ -25,6 +25,7 @@ pub mod devices;
 mod guards;
 pub mod holds;
 pub mod keys;
+pub mod leavers;
 pub mod logs;
 pub mod notifications;
 pub mod orders;

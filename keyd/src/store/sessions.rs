@@ -71,7 +71,7 @@ pub struct Session {
     pub generation: Generation,
     /// The key in control.
     pub key: Thumbprint,
-    /// One of its keys, in control now or before, that is revoked or on which a hold stands that
+    /// One of its keys, in control now or before, on which a hold stands that
     /// acts at once.
     pub stopped_key: Option<Thumbprint>,
     /// The room.
@@ -244,7 +244,7 @@ impl Store {
             concat!(
                 "select s.session_id, s.site, s.generation, s.key, \
                  (select k.key from session_key x join staff_key k on k.key = x.key \
-                  where x.session_id = s.session_id and (k.revoked = 1 or k.holds > 0) \
+                  where x.session_id = s.session_id and k.holds > 0 \
                   order by k.key limit 1) as stopped_key, s.room_id, s.activation_sha256, s.hard_end, s.seq, \
                  s.renew_nonce_hash, s.answered_request, s.lease, s.reset_count, \
                  s.restart_count, s.anchor_clock, s.anchor_at, s.last_clock, s.finish, \

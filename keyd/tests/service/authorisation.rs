@@ -73,6 +73,10 @@ impl Things {
                 spare: true,
                 note: note(),
             },
+            Act::Leaver {
+                person: self.person.id,
+                note: note(),
+            },
             Act::ReportLost {
                 laptop: Some(self.laptop.asset.clone()),
                 key: Some(self.person.token.serial),
@@ -109,6 +113,7 @@ const fn may(role: Role, act: &Act) -> bool {
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
         | Act::MarkSpare { .. }
+        | Act::Leaver { .. }
         | Act::Resume { .. } => {
             matches!(role, Role::Lead | Role::SecurityOfficer)
         }
@@ -137,6 +142,7 @@ const fn elsewhere(act: &Act) -> Option<Code> {
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
         | Act::MarkSpare { .. }
+        | Act::Leaver { .. }
         | Act::Stop { .. }
         | Act::ReportLost { .. }
         | Act::Resume { .. }

@@ -40,6 +40,7 @@ fn staff_report_a_laptop_lost_on_another_one_and_it_stops_at_once() {
     // A key: the one with which the visit was opened, by the lead's.
     let said = report(&ward, &nearest, &lead, &["--key", &own]);
     assert_eq!(said.code(), 0, "{}{}", said.out, said.err);
+    ward.laptop.unplug(&ward.staff).unwrap();
     nearest.plug(&ward.staff).unwrap();
     let said = ward.world.activate(&nearest, &ward.staff).unwrap();
     assert_eq!((said.code(), code(&said).as_str()), (2, "KEY_LOST"));

@@ -10,8 +10,8 @@ use wardkey_schemas::phrase::Phrase;
 use wardkey_schemas::time::Seconds;
 
 use super::things::{
-    approval_id, asset, at, bytes, device, digest, hold_id, keyd_nonce, note, reader_id, session,
-    site,
+    approval_id, asset, at, bytes, device, digest, hold_id, keyd_nonce, note, person, reader_id,
+    session, site,
 };
 use super::{Cases, Signer};
 
@@ -111,6 +111,13 @@ pub(super) fn actions() -> Cases<Action> {
             }),
         ),
         (
+            "leaver",
+            action(Act::Leaver {
+                person: person(),
+                note: note("Last day."),
+            }),
+        ),
+        (
             "open-reader",
             action(Act::OpenReader {
                 reader_key: Signer::Reader.public(),
@@ -141,6 +148,13 @@ pub(super) fn answers() -> Cases<ActionAnswer> {
     };
     vec![
         ("confirmed", answer(Outcome::Confirmed)),
+        (
+            "person-left",
+            answer(Outcome::PersonLeft {
+                keys: vec![Signer::Staff.thumbprint()],
+                visits: 1,
+            }),
+        ),
         ("spare-marked", answer(Outcome::SpareMarked { spare: true })),
         (
             "stopped",

@@ -32,7 +32,7 @@ pub(super) async fn leaver(desk: &mut Desk, leaver: Leaver) -> Result<Exit, Fail
             "a person with a security key of your site",
         ))));
     };
-    let name = shown(first.name.as_str()).to_string();
+    let name = shown(first.name.as_str());
     let mut lines = Text::default();
     for row in &own {
         lines.line(lists::key(row, &desk.times));

@@ -36,6 +36,7 @@ pub mod losing;
 pub mod outbox;
 pub mod output;
 pub mod random;
+pub mod record;
 pub mod refusals;
 pub mod root;
 pub mod session;

@@ -94,6 +94,12 @@ pub const TRUST_EVERY: u64 = 6 * 3_600_000;
 /// How long before they are fetched again after that failed.
 pub const TRUST_PAUSE: u64 = 60_000;
 
+/// How often it is looked whether keyd's record continues what was seen of it.
+pub const RECORD_EVERY: Duration = Duration::from_hours(1);
+
+/// How soon it is looked again after that was not possible.
+pub const RECORD_TICK: Duration = Duration::from_mins(1);
+
 /// How long before certificates are asked for again that were not renewed: months are left.
 pub const CERTIFICATES_AGAIN: u64 = 3_600_000;
 

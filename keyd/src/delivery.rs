@@ -27,6 +27,7 @@ pub fn delivery(known: &Known, now: Timestamp) -> Delivery {
         return match result {
             OrderResult::Refused => Delivery::Refused { at },
             OrderResult::Resumed => Delivery::Resumed { at },
+            OrderResult::Shown => Delivery::Shown { at },
             OrderResult::AfterThisCall => Delivery::AfterThisCall { at },
             OrderResult::Stopped | OrderResult::AlreadyClosed | OrderResult::SessionEnded => {
                 if visit.is_some() && removed_at.is_none() {
@@ -37,7 +38,7 @@ pub fn delivery(known: &Known, now: Timestamp) -> Delivery {
             }
         };
     }
-    if known.command == "resume" {
+    if matches!(known.command.as_str(), "resume" | "message") {
         return Delivery::Waiting;
     }
     let Some(visit) = visit else {
@@ -72,6 +73,7 @@ pub fn is_settled(known: &Known, platform: bool, now: Timestamp) -> bool {
         | Delivery::AfterThisCall { .. }
         | Delivery::RanOut { .. }
         | Delivery::Resumed { .. }
+        | Delivery::Shown { .. }
         | Delivery::Refused { .. } => true,
         Delivery::LaptopStopped { .. } => !platform || over(),
         Delivery::RemovedFromRoom { .. } => over(),

@@ -322,6 +322,10 @@ impl Work for Renew {
         tx.require_recovered()?;
         let session = &self.session;
         let device = &session.device;
+        let above = tx.take_above(&session.site, session.key).await?;
+        if let Err(refusal) = standing::require_above(above, For::GoingOn) {
+            return Ok(Err(refusal));
+        }
         if !tx
             .claim_device_to_go_on(device.id, session.generation, self.tpm, self.now)
             .await?

@@ -9,6 +9,7 @@ use wardkey_schemas::{Code, Refusal};
 
 use crate::store::devices::Device;
 use crate::store::keys::StaffKey;
+use crate::store::reach::{Above, Held};
 
 /// What it is to be used for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,15 +27,24 @@ impl For {
             Self::GoingOn => hold.mode == Mode::Immediate,
         }
     }
+
+    const fn is_kept_by(self, held: Held) -> bool {
+        match self {
+            Self::Starting => !held.is_free(),
+            Self::GoingOn => held.holds > 0,
+        }
+    }
 }
 
 /// Refuses a laptop that may not be used.
 ///
 /// # Errors
 ///
-/// `DEVICE_REVOKED`, `DEVICE_LOST`, `DEVICE_SUSPENDED`, `DEVICE_QUARANTINED`, `DEVICE_PENDING`.
+/// `DEVICE_REVOKED`, `DEVICE_LOST`, `DEVICE_SUSPENDED`, `NATION_SUSPENDED`, `SITE_SUSPENDED`,
+/// `DEVICE_QUARANTINED`, `DEVICE_PENDING`.
 pub fn require_device(device: &Device, holds: &[Hold], use_for: For) -> Result<(), Refusal> {
-    require_laptop(device.state, holds, use_for)
+    require_laptop(device.state, holds, use_for)?;
+    require_site(device.site_held, device.nation_held, use_for)
 }
 
 /// The same by its state alone.
@@ -48,7 +58,8 @@ pub fn require_laptop(state: ObjectState, holds: &[Hold], use_for: For) -> Resul
     if state == ObjectState::Revoked {
         return refuse(Code::DeviceRevoked, state.to_string());
     }
-    if let Some(held) = Held::by(holds, use_for) {
+    // The laptop's own holds first: *lost* says more than that its site was stopped.
+    if let Some(held) = Holding::by(holds, use_for) {
         let code = if held.lost {
             Code::DeviceLost
         } else {
@@ -70,14 +81,15 @@ pub fn require_laptop(state: ObjectState, holds: &[Hold], use_for: For) -> Resul
 ///
 /// # Errors
 ///
-/// `KEY_REVOKED`, `KEY_LOST`, `KEY_SUSPENDED`, `KEY_PENDING`.
+/// `KEY_REVOKED`, `KEY_LOST`, `KEY_SUSPENDED`, `PERSON_SUSPENDED`, `KEY_PENDING`.
 pub fn require_key(key: &StaffKey, holds: &[Hold], use_for: For) -> Result<(), Refusal> {
     let state = if key.revoked {
         ObjectState::Revoked
     } else {
         key.state
     };
-    require_grant(state, holds, use_for)
+    require_grant(state, holds, use_for)?;
+    require_person(key.person_held, use_for)
 }
 
 /// The same by its state alone.
@@ -91,7 +103,7 @@ pub fn require_grant(state: ObjectState, holds: &[Hold], use_for: For) -> Result
     if state == ObjectState::Revoked {
         return refuse(Code::KeyRevoked, ObjectState::Revoked.to_string());
     }
-    if let Some(held) = Held::by(holds, use_for) {
+    if let Some(held) = Holding::by(holds, use_for) {
         let code = if held.lost {
             Code::KeyLost
         } else {
@@ -110,13 +122,52 @@ pub fn require_grant(state: ObjectState, holds: &[Hold], use_for: For) -> Result
     }
 }
 
+/// Refuses while a hold stands on the site or the nation.
+///
+/// # Errors
+///
+/// `SITE_SUSPENDED`, `NATION_SUSPENDED`.
+pub fn require_site(site: Held, nation: Held, use_for: For) -> Result<(), Refusal> {
+    let wanted = "a site that nobody has stopped";
+    if use_for.is_kept_by(nation) {
+        return Err(Refusal::new(Code::NationSuspended, "stopped", wanted));
+    }
+    if use_for.is_kept_by(site) {
+        return Err(Refusal::new(Code::SiteSuspended, "stopped", wanted));
+    }
+    Ok(())
+}
+
+/// Refuses while a hold stands on the person whose key it is.
+///
+/// # Errors
+///
+/// `PERSON_SUSPENDED`.
+pub fn require_person(person: Held, use_for: For) -> Result<(), Refusal> {
+    if use_for.is_kept_by(person) {
+        let wanted = "a person whom nobody has stopped";
+        return Err(Refusal::new(Code::PersonSuspended, "stopped", wanted));
+    }
+    Ok(())
+}
+
+/// Refuses while anything stands above a laptop and a key.
+///
+/// # Errors
+///
+/// Those of [`require_site`] and [`require_person`].
+pub fn require_above(above: Above, use_for: For) -> Result<(), Refusal> {
+    require_site(above.site, above.nation, use_for)?;
+    require_person(above.person, use_for)
+}
+
 /// Holds that stand in the way.
-struct Held {
+struct Holding {
     classes: String,
     lost: bool,
 }
 
-impl Held {
+impl Holding {
     fn by(holds: &[Hold], use_for: For) -> Option<Self> {
         let mut classes: Vec<&str> = holds
             .iter()

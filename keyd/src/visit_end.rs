@@ -2,18 +2,23 @@
 
 use wardkey_edge::problem::No;
 use wardkey_schemas::action::Target;
+use wardkey_schemas::alert::AlertKind;
+use wardkey_schemas::ids::{AlertId, DeviceId};
 use wardkey_schemas::jws::Sealed;
+use wardkey_schemas::names::SiteCode;
+use wardkey_schemas::order::{Hold, HoldClass};
 use wardkey_schemas::session::{EndReason, Recorded, SessionEnd};
 use wardkey_schemas::status::{Status, StatusRequest};
 use wardkey_schemas::time::Timestamp;
-use wardkey_schemas::{Code, Refusal};
+use wardkey_schemas::{Code, Refusal, limits};
 
 use crate::app::App;
-use crate::clock;
 use crate::failure::Failure;
+use crate::store::alerts::NewAlert;
 use crate::store::audit::{Actor, Draft, Object};
 use crate::store::devices::Device;
 use crate::store::{Lane, StoreError, Tx, Work};
+use crate::{clock, random};
 
 impl App {
     /// Writes that a visit has ended. Saying it twice is no mistake.
@@ -94,11 +99,8 @@ impl App {
         now: Timestamp,
     ) -> Result<Sealed<Status>, Failure> {
         Self::require_same_device(device, request.device, request.generation)?;
-        let target = Target::Laptop { device: device.id };
-        let holds = match (device.holds, device.drains) {
-            (0, 0) => Vec::new(),
-            _ => self.store.standing_holds(&target).await?,
-        };
+        let holds = self.holds_over(device).await?;
+        let alert = self.lost_and_seen(device, &holds, now)?;
         let status = Status {
             device: device.id,
             nonce: request.nonce,
@@ -110,9 +112,76 @@ impl App {
             server_time: now,
         };
         let answer = self.signers.answer(&status)?;
-        let (id, at) = (device.id, now);
-        self.store.write(Lane::Ordinary, Seen { id, at }).await?;
+        let seen = Seen {
+            id: device.id,
+            at: now,
+            alert,
+        };
+        self.store.write(Lane::Ordinary, seen).await?;
         Ok(Sealed::new(answer))
+    }
+
+    /// The holds on a laptop, and those on its site and the nation; read only where some stand.
+    async fn holds_over(&self, device: &Device) -> Result<Vec<Hold>, Failure> {
+        let mut holds = Vec::new();
+        let own = Target::Laptop { device: device.id };
+        if (device.holds, device.drains) != (0, 0) {
+            holds.extend(self.store.standing_holds(&own).await?);
+        }
+        if !device.site_held.is_free() {
+            let site = device.site.clone();
+            holds.extend(self.store.standing_holds(&Target::Site { site }).await?);
+        }
+        if !device.nation_held.is_free() {
+            holds.extend(self.store.standing_holds(&Target::Nation).await?);
+        }
+        holds.truncate(limits::HOLDS);
+        Ok(holds)
+    }
+
+    /// A laptop that was lost or stolen speaks: people are told, once for each loss.
+    fn lost_and_seen(
+        &self,
+        device: &Device,
+        holds: &[Hold],
+        now: Timestamp,
+    ) -> Result<Option<LostAndSeen>, Failure> {
+        let lost = holds
+            .iter()
+            .find(|hold| matches!(hold.class, HoldClass::Lost | HoldClass::Stolen));
+        lost.map(|hold| {
+            Ok(LostAndSeen {
+                id: AlertId::from_random(random::bytes()?),
+                at: now,
+                device: device.id,
+                site: device.site.clone(),
+                hold: *hold,
+            })
+        })
+        .transpose()
+    }
+}
+
+struct LostAndSeen {
+    id: AlertId,
+    at: Timestamp,
+    device: DeviceId,
+    site: SiteCode,
+    hold: Hold,
+}
+
+impl LostAndSeen {
+    async fn tell(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let alert = NewAlert {
+            id: self.id,
+            at: self.at,
+            site: &self.site,
+            kind: AlertKind::LostLaptopSeen,
+            object: Object::Laptop(self.device),
+            detail: self.hold.class.as_str(),
+            once: &self.hold.id.to_string(),
+        };
+        tx.alert(&alert).await.map(|_| ())
     }
 }
 
@@ -144,14 +213,18 @@ impl Work for End {
 }
 
 struct Seen {
-    id: wardkey_schemas::ids::DeviceId,
+    id: DeviceId,
     at: Timestamp,
+    alert: Option<LostAndSeen>,
 }
 
 impl Work for Seen {
     type Out = ();
 
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        if let Some(alert) = &self.alert {
+            alert.tell(tx).await?;
+        }
         tx.device_seen(self.id, self.at).await
     }
 }

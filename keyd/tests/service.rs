@@ -54,6 +54,8 @@ mod losses;
 mod personal;
 #[path = "service/races.rs"]
 mod races;
+#[path = "service/reach.rs"]
+mod reach;
 #[path = "service/recertification.rs"]
 mod recertification;
 #[path = "service/recovery.rs"]

@@ -17,8 +17,10 @@ use crate::order::{HoldClass, Mode, SignedAct};
 use crate::phrase::Phrase;
 use crate::time::{Seconds, Timestamp};
 
-/// What an act is about.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+/// What is stopped, resumed or revoked; each holds the ones before it.
+///
+/// A visit is ended ([`Act::EndSession`]), never held.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Target {
     /// A laptop.
@@ -31,6 +33,18 @@ pub enum Target {
         /// Its 9c key.
         key: Thumbprint,
     },
+    /// A person, with all their security keys at every site.
+    Person {
+        /// Their number.
+        person: PersonId,
+    },
+    /// Every laptop of a site.
+    Site {
+        /// The site.
+        site: SiteCode,
+    },
+    /// Every laptop of every site.
+    Nation,
 }
 
 /// One human act. What it says is exactly what is done.
@@ -83,8 +97,13 @@ pub enum Act {
         target: Target,
         /// The holds to lift.
         holds: Vec<HoldId>,
-        /// The request that this answers, where a second person must agree.
-        request: Option<ApprovalId>,
+        /// In the person's own words.
+        note: Note,
+    },
+    /// Take back a stop for an everyday reason: by whoever placed it, soon after.
+    Undo {
+        /// The hold that the stop added.
+        hold: HoldId,
         /// In the person's own words.
         note: Note,
     },
@@ -118,6 +137,20 @@ pub enum Act {
         /// In the person's own words.
         note: Note,
     },
+    /// Show staff a line on a laptop.
+    Message {
+        /// The laptop.
+        device: DeviceId,
+        /// What they read; no names of patients.
+        text: Note,
+    },
+    /// Agree, as the second person, to exactly what another person has signed.
+    Agree {
+        /// The request that waits.
+        request: ApprovalId,
+        /// SHA-256 of the envelope of the first person's act.
+        act: Sha256,
+    },
     /// Let a key in this program's memory read on the person's behalf for a while.
     OpenReader {
         /// The key.
@@ -137,9 +170,12 @@ impl Act {
             Self::ReportLost { .. } => "report-lost",
             Self::Resume { .. } => "resume",
             Self::Revoke { .. } => "revoke",
+            Self::Undo { .. } => "undo",
             Self::EndSession { .. } => "end-session",
             Self::MarkSpare { .. } => "mark-spare",
             Self::Leaver { .. } => "leaver",
+            Self::Message { .. } => "message",
+            Self::Agree { .. } => "agree",
             Self::OpenReader { .. } => "open-reader",
         }
     }
@@ -151,12 +187,16 @@ impl Act {
             | Self::ReportLost { note, .. }
             | Self::Resume { note, .. }
             | Self::Revoke { note, .. }
+            | Self::Undo { note, .. }
             | Self::EndSession { note, .. }
             | Self::MarkSpare { note, .. }
             | Self::Leaver { note, .. } => note,
-            Self::ConfirmLaptop { .. } | Self::ConfirmKey { .. } | Self::OpenReader { .. } => {
-                return None;
-            }
+            // The words of a message are kept with its order.
+            Self::ConfirmLaptop { .. }
+            | Self::ConfirmKey { .. }
+            | Self::Message { .. }
+            | Self::Agree { .. }
+            | Self::OpenReader { .. } => return None,
         };
         (!note.as_str().is_empty()).then_some(note)
     }
@@ -231,15 +271,22 @@ pub enum Outcome {
         /// The orders that carry it to laptops.
         orders: Vec<OrderSent>,
     },
-    /// Waits for a second person with another role.
+    /// Waits for a second person.
     WaitsForSecondPerson {
         /// The request to be named by them.
         request: ApprovalId,
+        /// SHA-256 of the envelope of the act that waits: what they agree to.
+        act: Sha256,
         /// How long it waits.
         expires_in: Seconds,
     },
     /// The visit was ended.
     SessionEnded {
+        /// The orders that carry it to laptops.
+        orders: Vec<OrderSent>,
+    },
+    /// The line is on its way to the laptop.
+    MessageSent {
         /// The orders that carry it to laptops.
         orders: Vec<OrderSent>,
     },
@@ -253,7 +300,7 @@ pub enum Outcome {
 }
 
 /// A hold and what it was placed on.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Placed {
     /// On what.

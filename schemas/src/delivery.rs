@@ -63,6 +63,11 @@ pub enum Delivery {
         /// When.
         at: Timestamp,
     },
+    /// The line is on the laptop's screen.
+    Shown {
+        /// When.
+        at: Timestamp,
+    },
     /// The laptop did not obey.
     Refused {
         /// When.

@@ -142,6 +142,10 @@ impl From<SessionId> for ParticipantId {
         Self(session.0)
     }
 }
+uuid_id!(
+    /// Something that somebody should look at.
+    AlertId
+);
 
 /// How often a laptop has been enrolled: 1 the first time, one more each time after.
 #[derive(

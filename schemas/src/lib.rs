@@ -20,6 +20,7 @@
 
 pub mod action;
 pub mod activation;
+pub mod alert;
 pub mod binding;
 pub mod bundle;
 pub mod bytes;

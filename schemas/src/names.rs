@@ -84,6 +84,16 @@ name!(
         && !text.ends_with('-')
 );
 
+impl SiteCode {
+    /// The reserved site whose authority certifies national administrators. It has no laptops.
+    pub const NATIONAL: &'static str = "national";
+
+    /// Whether this is the reserved site, whose people act at every site.
+    pub fn is_national(&self) -> bool {
+        self.0 == Self::NATIONAL
+    }
+}
+
 name!(
     /// The DNS name under which all names of one installation stand, for example `wardkey.example`.
     Realm,

@@ -96,8 +96,10 @@ pub enum About {
         /// Its number.
         session: SessionId,
     },
-    /// A site, or all of them.
+    /// A site.
     Site,
+    /// Every site.
+    Nation,
 }
 
 /// A notification; signed by keyd's answer key.

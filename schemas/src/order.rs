@@ -12,6 +12,7 @@ use crate::ids::{DeviceId, Generation, HoldId, OrderId, OrderSeq, SessionId};
 use crate::jws::{Jws, Message};
 use crate::key::Thumbprint;
 use crate::limits;
+use crate::names::Note;
 use crate::role::Role;
 use crate::time::{Seconds, Timestamp};
 
@@ -163,6 +164,11 @@ pub enum Command {
         /// The acts of those people.
         approvals: Vec<SignedAct>,
     },
+    /// Show staff a line; nothing opens or closes by it.
+    Message {
+        /// What they read.
+        text: Note,
+    },
 }
 
 impl Command {
@@ -172,6 +178,7 @@ impl Command {
             Self::Stop { .. } => "stop",
             Self::EndSession { .. } => "end-session",
             Self::Resume { .. } => "resume",
+            Self::Message { .. } => "message",
         }
     }
 }
@@ -215,6 +222,8 @@ pub enum OrderResult {
     SessionEnded,
     /// The holds were lifted.
     Resumed,
+    /// The line is on the screen.
+    Shown,
     /// Not obeyed: its approvals did not convince the gate.
     Refused,
 }
@@ -228,6 +237,7 @@ impl OrderResult {
             Self::AfterThisCall => "after-this-call",
             Self::SessionEnded => "session-ended",
             Self::Resumed => "resumed",
+            Self::Shown => "shown",
             Self::Refused => "refused",
         }
     }

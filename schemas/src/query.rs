@@ -7,15 +7,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::action::OrderSent;
+use crate::action::{OrderSent, Target};
+use crate::alert::AlertRow;
 use crate::bytes::Sha256;
 use crate::delivery::DeliveryRow;
-use crate::ids::{DeviceId, Generation, OrderId, OrderSeq, PersonId, ReaderId, RoomId, SessionId};
+use crate::ids::{
+    ApprovalId, DeviceId, Generation, OrderId, OrderSeq, PersonId, ReaderId, RoomId, SessionId,
+};
 use crate::jws::Message;
 use crate::key::Thumbprint;
 use crate::limits;
 use crate::names::{AssetTag, DisplayName, Firmware, SiteCode, TokenSerial};
-use crate::order::Hold;
+use crate::order::{Hold, Mode, SignedAct};
 use crate::policy::{Policy, PolicyVersion};
 use crate::role::Role;
 use crate::status::ObjectState;
@@ -51,6 +54,17 @@ pub enum Question {
     },
     /// The site's policy.
     Policy,
+    /// What a stop would do, without doing it.
+    Impact {
+        /// What would be stopped.
+        target: Target,
+        /// When it would take effect.
+        mode: Mode,
+    },
+    /// What waits for a second person, newest first.
+    Requests,
+    /// What somebody should look at, newest first.
+    Alerts,
 }
 
 impl Question {
@@ -64,6 +78,9 @@ impl Question {
             Self::Delivery { .. } => "delivery",
             Self::Record { .. } => "record",
             Self::Policy => "policy",
+            Self::Impact { .. } => "impact",
+            Self::Requests => "requests",
+            Self::Alerts => "alerts",
         }
     }
 }
@@ -76,6 +93,8 @@ pub struct Query {
     pub reader: ReaderId,
     /// Higher than in every question before.
     pub counter: u64,
+    /// The site that is asked about, where it is not the reader's own; national people may name any.
+    pub about: Option<SiteCode>,
     /// The question.
     pub question: Question,
 }
@@ -186,7 +205,7 @@ pub struct OrderRow {
     pub seq: OrderSeq,
     /// The laptop.
     pub device: DeviceId,
-    /// What it says: stop, end-session or resume.
+    /// What it says: stop, end-session, resume or message.
     pub command: String,
     /// When it was on record.
     pub committed_at: Timestamp,
@@ -242,6 +261,60 @@ pub struct PolicyRow {
     pub in_force: Policy,
 }
 
+/// A running visit that a stop would touch.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TouchedVisit {
+    /// The visit.
+    pub session: SessionId,
+    /// The laptop.
+    pub device: DeviceId,
+    /// The tag on its lid.
+    pub asset: AssetTag,
+    /// Its site.
+    pub site: SiteCode,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it would end at the latest under this stop, whether or not the laptop is reached.
+    pub ends_by: Timestamp,
+}
+
+/// What a stop would do.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Impact {
+    /// How many laptops could start nothing new; 0 where a key or a person is stopped.
+    pub laptops: u64,
+    /// How many security keys could start nothing new; 0 where laptops are stopped.
+    pub keys: u64,
+    /// How many running visits it would touch.
+    pub visits: u64,
+    /// Those visits, by laptop; the first of them where there are many.
+    pub touched: Vec<TouchedVisit>,
+    /// The holds that stand on it already.
+    pub standing: Vec<Hold>,
+    /// The roles of which one must agree as second person; empty where the asker may do it alone.
+    pub second: Vec<Role>,
+}
+
+/// What waits for a second person.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRow {
+    /// Its number.
+    pub request: ApprovalId,
+    /// The site of the person who asked.
+    pub site: SiteCode,
+    /// What they signed, so that whoever agrees reads it themselves.
+    pub act: SignedAct,
+    /// What colleagues call them.
+    pub name: DisplayName,
+    /// When they asked.
+    pub requested_at: Timestamp,
+    /// Until when it waits.
+    pub expires_at: Timestamp,
+}
+
 /// The answer to a question.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -260,4 +333,10 @@ pub enum Answer {
     Record(Vec<RecordRow>),
     /// The policy.
     Policy(PolicyRow),
+    /// What a stop would do.
+    Impact(Impact),
+    /// What waits for a second person.
+    Requests(Vec<RequestRow>),
+    /// What somebody should look at.
+    Alerts(Vec<AlertRow>),
 }

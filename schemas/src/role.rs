@@ -18,16 +18,19 @@ pub enum Role {
     Lead,
     /// Security officer: stop and revoke anything of the site; second approver.
     SecurityOfficer,
+    /// National administrator: the same at every site; two of them stop the nation.
+    NationalAdministrator,
     /// Auditor: reads everything, changes nothing.
     Auditor,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Staff,
         Self::Lead,
         Self::SecurityOfficer,
+        Self::NationalAdministrator,
         Self::Auditor,
     ];
 
@@ -37,6 +40,7 @@ impl Role {
             Self::Staff => "staff",
             Self::Lead => "lead",
             Self::SecurityOfficer => "security-officer",
+            Self::NationalAdministrator => "national-administrator",
             Self::Auditor => "auditor",
         }
     }
@@ -50,7 +54,7 @@ impl fmt::Display for Role {
 
 /// A word that is no role.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("a role is one of staff, lead, security-officer, auditor")]
+#[error("a role is one of staff, lead, security-officer, national-administrator, auditor")]
 pub struct RoleError;
 
 impl FromStr for Role {

@@ -139,9 +139,7 @@ fn the_story(database: Database) {
         .pointer("/outcome/request")
         .and_then(Value::as_str)
         .unwrap();
-    world
-        .wardkey_done(&lead, &["resume", TAG, "--request", request])
-        .unwrap();
+    world.wardkey_done(&lead, &["agree", request]).unwrap();
     let phrase = world.enrol_laptop(&laptop, &lead).unwrap();
     world.confirm_laptop(&officer, &laptop, &phrase).unwrap();
     laptop.await_state("locked").unwrap();

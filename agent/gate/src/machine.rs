@@ -249,12 +249,14 @@ impl Machine {
     /// # Errors
     ///
     /// `GATE_SEALED` or `TPM_UNAVAILABLE` for a resume while the latch is sealed; `HOLD_UNKNOWN` or `ORDER_APPROVAL`
-    /// for one that lifts what it cannot lift. Stops and ends are never refused.
+    /// for one that lifts what it cannot lift. Everything else is never refused.
     pub fn rule(&self, order: &VerifiedOrder, received: Boottime) -> Result<Ruling, Refusal> {
         let order = order.order();
         match &order.command {
             Command::Stop { holds } => Ok(self.rule_stop(order, holds, received)),
             Command::EndSession { session } => Ok(self.rule_end(order, *session)),
+            // The gate has no screen: whoever hands it over shows it.
+            Command::Message { .. } => Ok(self.rule_message(order)),
             Command::Resume { holds, .. } => {
                 let kept = match &self.latch {
                     Latch::Kept(kept) => kept.clone(),
@@ -339,6 +341,19 @@ impl Machine {
         Ruling {
             latch,
             deeds,
+            result,
+        }
+    }
+
+    fn rule_message(&self, order: &Order) -> Ruling {
+        let result = OrderResult::Shown;
+        let latch = match &self.latch {
+            Latch::Kept(kept) => Latch::Kept(kept.clone().record(outcome(order, result))),
+            sealed @ Latch::Sealed(_) => sealed.clone(),
+        };
+        Ruling {
+            latch,
+            deeds: Vec::new(),
             result,
         }
     }

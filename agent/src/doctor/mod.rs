@@ -11,6 +11,7 @@ mod calendar;
 mod chip;
 mod key;
 mod local;
+mod record;
 mod services;
 
 use std::path::Path;

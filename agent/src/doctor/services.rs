@@ -5,7 +5,7 @@ use wardkey_gate::store::NewestBundle;
 use wardkey_schemas::bundle::{BundlePackage, Profile, ServiceKeys};
 use wardkey_told::Finding;
 
-use super::calendar;
+use super::{calendar, record};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::files::StateFolder;
@@ -61,6 +61,7 @@ impl<'a> Services<'a> {
         match verified {
             Ok(trusted) => {
                 findings.push(look_at_bundle(&trusted));
+                findings.push(record::look(self.config, &endpoint, &trusted).await);
                 Some(trusted)
             }
             Err(failure) => {

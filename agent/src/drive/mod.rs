@@ -18,6 +18,7 @@ mod key;
 mod keyd;
 mod link;
 mod memory;
+mod record;
 mod watching;
 
 use std::io::{self, Write as _};
@@ -134,6 +135,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     let chip = Chip::start(config.tpm.clone(), events.clone());
     let endpoint = root.endpoint(&config.keyd);
     let keyd = Keyd::new(&endpoint, chip.clone(), config.event_log.clone())?;
+    let record = record::Watch::new(&endpoint, config.state.clone(), root.pin())?;
     let ca = root.endpoint(&config.ca);
     let authority = Authority::new(&ca, chip.clone(), Arc::clone(&keyd))?;
     let (server, mut said) = Server::bind(&config.control, config.control_uid)?;
@@ -165,6 +167,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     drive.act_on(first)?;
     let watching = tokio::spawn(watching::watch(events));
     let listening = tokio::spawn(server.serve());
+    let looking = tokio::spawn(record.run());
 
     tracing::info!(control = %config.control.display(), "The agent is running");
     let mut out = io::stdout();
@@ -185,6 +188,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     }
     listening.abort();
     watching.abort();
+    looking.abort();
     // The watcher's thread may be reporting something; nobody listens any more.
     drop(inputs);
     tracing::info!("The agent has ended");

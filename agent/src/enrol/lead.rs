@@ -23,11 +23,13 @@ pub(super) fn find(serial: Option<TokenSerial>, trusted: &Trusted) -> Result<Hol
 fn require_lead(role: Role) -> Result<(), Failure> {
     match role {
         Role::Lead => Ok(()),
-        Role::Staff | Role::SecurityOfficer | Role::Auditor => Err(Failure::refused(Refusal::new(
-            Code::KeyRole,
-            format!("role {role}"),
-            Role::Lead,
-        ))),
+        Role::Staff | Role::SecurityOfficer | Role::NationalAdministrator | Role::Auditor => {
+            Err(Failure::refused(Refusal::new(
+                Code::KeyRole,
+                format!("role {role}"),
+                Role::Lead,
+            )))
+        }
     }
 }
 

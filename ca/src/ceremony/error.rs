@@ -98,8 +98,9 @@ pub enum CeremonyError {
         /// The site.
         site: SiteCode,
     },
-    /// Only leads and security officers can be a site's first people.
-    #[error("`{}` asks for the role {role}; a charter names leads and security officers", path.display())]
+    /// Only leads and security officers can be a site's first people, and only national administrators
+    /// those of the nation.
+    #[error("`{}` asks for the role {role}; a charter names leads and security officers, and that of the nation national administrators", path.display())]
     FirstRole {
         /// The file.
         path: PathBuf,

@@ -50,7 +50,7 @@ impl FirstKeyRequest {
         let request: Self = serde_json::from_slice(&bytes)
             .map_err(|error| CeremonyError::content(path, "a first key", error))?;
         match request.role {
-            Role::Lead | Role::SecurityOfficer => Ok(request),
+            Role::Lead | Role::SecurityOfficer | Role::NationalAdministrator => Ok(request),
             role @ (Role::Staff | Role::Auditor) => Err(CeremonyError::FirstRole {
                 path: path.to_owned(),
                 role,

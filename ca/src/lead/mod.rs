@@ -75,6 +75,8 @@ pub enum FirstRole {
     Lead,
     /// Security officer: confirms and revokes.
     SecurityOfficer,
+    /// National administrator, by the charter of the site `national` alone: acts at every site.
+    NationalAdministrator,
 }
 
 impl From<FirstRole> for Role {
@@ -82,6 +84,7 @@ impl From<FirstRole> for Role {
         match role {
             FirstRole::Lead => Self::Lead,
             FirstRole::SecurityOfficer => Self::SecurityOfficer,
+            FirstRole::NationalAdministrator => Self::NationalAdministrator,
         }
     }
 }

@@ -10,9 +10,9 @@ use wardkey_told::LEGEND;
 pub use self::options::Options;
 pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
-    CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Leaver, Log,
-    LogCommand, LogSource, Lost, MirrorLog, Orders, PolicyCommand, ProveLog, Reason, Resume,
-    Revoke, ServeWitness, Spare, Stop, VerifyLog, WitnessCommand,
+    Agree, CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Leaver,
+    Log, LogCommand, LogSource, Lost, Message, MirrorLog, Orders, PolicyCommand, ProveLog, Reason,
+    Resume, Revoke, ServeWitness, Spare, Stop, Undo, VerifyLog, What, Who, WitnessCommand,
 };
 
 const ABOUT: &str = "See the laptops and security keys of your site, stop them, and let them work \
@@ -33,6 +33,9 @@ Examples:
   wardkey devices                          what the site has, and how it stands
   wardkey stop HMP-X-03 --lost --watch     stop a lost laptop and see it stop
   wardkey lost HMP-X-03 --key 33162554     report a laptop and a security key lost, as one
+  wardkey stop 33162554 --stolen           stop a stolen security key
+  wardkey stop --site hmp-xyz --incident --after-this-call --dry-run
+                                           what blocking all new starts would do
   wardkey resume HMP-X-03                  let it work again
   wardkey confirm laptop HMP-X-03 --phrase \"river candle north garden\"";
 
@@ -75,18 +78,28 @@ pub enum Command {
     /// Show how long things last at the site, and who must agree
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Stop a laptop or a security key
+    /// Stop a laptop, a security key, a person, a site or the nation
     Stop(Stop),
     /// Report a laptop, a security key or both lost, and see what to do next
     Lost(Lost),
-    /// Let a laptop or a security key work again
+    /// Let it work again
     Resume(Resume),
-    /// Take a laptop or a security key out of use, for good
+    /// Take a stop back that you placed a moment ago
+    Undo(Undo),
+    /// Take a laptop, a security key or a person's keys out of use, for good
     Revoke(Revoke),
     /// Let somebody go who leaves: all their security keys
     Leaver(Leaver),
     /// End one visit
     End(End),
+    /// Show staff a line on a laptop
+    Message(Message),
+    /// List what waits for a second person
+    Requests,
+    /// Agree, as the second person, to what somebody has asked for
+    Agree(Agree),
+    /// List what somebody should look at
+    Alerts,
     /// Confirm what was enrolled on another screen
     #[command(subcommand)]
     Confirm(Confirm),
@@ -136,7 +149,9 @@ mod tests {
 
     #[test]
     fn every_example_can_be_typed() {
-        let examples = EXAMPLES.lines().filter(|line| line.starts_with("  "));
+        let examples = EXAMPLES
+            .lines()
+            .filter(|line| line.starts_with("  wardkey"));
         for line in examples {
             let typed = line.trim().split("   ").next().unwrap();
             // Between quotation marks, blanks belong to the word.

@@ -1,5 +1,6 @@
 //! What each command does: one module a family.
 
+mod agreeing;
 mod confirming;
 mod doctor;
 mod enrol;
@@ -11,6 +12,7 @@ mod resuming;
 mod showing;
 mod status;
 mod stopping;
+mod telling;
 mod watching;
 mod witnessing;
 
@@ -54,6 +56,11 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Stop(stop) => stopping::stop(desk, stop).await,
         Command::Lost(report) => lost::lost(desk, report).await,
         Command::Resume(resume) => resuming::resume(desk, resume).await,
+        Command::Undo(undo) => resuming::undo(desk, undo).await,
+        Command::Message(message) => telling::message(desk, message).await,
+        Command::Requests => agreeing::requests(desk).await,
+        Command::Agree(agree) => agreeing::agree(desk, &agree).await,
+        Command::Alerts => lists::alerts(desk).await,
         Command::Revoke(revoke) => stopping::revoke(desk, revoke).await,
         Command::Leaver(leaver) => leaving::leaver(desk, leaver).await,
         Command::End(end) => stopping::end(desk, end).await,
@@ -115,6 +122,9 @@ async fn finish(
         }
     };
     add("target", about.json.clone());
+    if let Some(next) = outcome::next_person(answer) {
+        desk.output.talk(&next);
+    }
     if !watch {
         desk.output.data(&text, &json)?;
         return Ok(outcome::exit(&answer.outcome));

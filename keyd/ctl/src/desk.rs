@@ -11,7 +11,7 @@ mod choosing;
 use std::path::{Path, PathBuf};
 
 use wardkey_edge::client::Client;
-use wardkey_schemas::names::TokenSerial;
+use wardkey_schemas::names::{SiteCode, TokenSerial};
 use wardkey_token::Readers;
 use wardkey_verifier::bundle::VerifiedBundle;
 use wardkey_verifier::service::VerifiedServiceKeys;
@@ -45,6 +45,8 @@ pub struct Desk {
     environment: Environment,
     /// Whether nobody is to be asked if something is meant.
     yes: bool,
+    /// The site that is asked about, where it is not one's own.
+    about: Option<SiteCode>,
     pins: Pins,
     bundle: Option<VerifiedBundle>,
     operator: Option<Operator>,
@@ -75,6 +77,7 @@ impl Desk {
             keyd,
             environment,
             yes: options.yes,
+            about: options.about.clone(),
             pins,
             bundle: None,
             operator: None,

@@ -154,11 +154,16 @@ impl Permission {
     /// # Errors
     ///
     /// [`SigningError`].
-    pub fn sign(&mut self, question: &Question) -> Result<Jws<Query>, SigningError> {
+    pub fn sign(
+        &mut self,
+        question: &Question,
+        about: Option<&SiteCode>,
+    ) -> Result<Jws<Query>, SigningError> {
         self.kept.counter = self.kept.counter.saturating_add(1);
         let query = Query {
             reader: self.kept.reader,
             counter: self.kept.counter,
+            about: about.cloned(),
             question: question.clone(),
         };
         jws::sign(&query, &self.key)

@@ -181,7 +181,7 @@ impl RawSettings {
                 None
             }
             None => {
-                wrong.push(missing("site", "--site"));
+                wrong.push(missing("site", "--as-site"));
                 None
             }
         };

@@ -137,7 +137,7 @@ impl Stage {
         command
             .env_clear()
             .env("HOME", self.folder.path())
-            .args(["--site", "hmp-a", "--keyd-url", "http://127.0.0.1:9"])
+            .args(["--as-site", "hmp-a", "--keyd-url", "http://127.0.0.1:9"])
             .args(["--root-certificate", &root.display().to_string()])
             .args(["--root-sha256", &hash, "log"])
             .args(words);

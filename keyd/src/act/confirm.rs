@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wardkey_schemas::action::Outcome;
 use wardkey_schemas::ids::{DeviceId, PersonId};
 use wardkey_schemas::key::Thumbprint;
-use wardkey_schemas::names::AssetTag;
+use wardkey_schemas::names::{AssetTag, SiteCode};
 use wardkey_schemas::phrase::Phrase;
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::{Code, Refusal};
@@ -13,6 +13,7 @@ use wardkey_schemas::{Code, Refusal};
 use super::{Permitted, refuse};
 use crate::app::App;
 use crate::failure::Failure;
+use crate::standing::{self, For};
 use crate::states::Step;
 use crate::store::audit::Object;
 use crate::store::{Committed, Lane, StoreError, Tx, Work};
@@ -86,6 +87,7 @@ impl Work for ConfirmLaptop {
         }
         require_phrase(&self.phrase, &device.phrase)?;
         require_another(self.another, device.lead, self.permitted.by.person)?;
+        require_site_free(tx, &device.site).await?;
         let step = step_from(device.state)?;
         if !tx.move_device(device.id, step, self.permitted.now).await? {
             return refuse(Refusal::new(
@@ -137,6 +139,11 @@ impl Work for ConfirmKey {
                 "another person",
             ));
         }
+        require_site_free(tx, &site).await?;
+        let person = tx.take_person(key.person).await?;
+        if let Err(refusal) = standing::require_person(person, For::Starting) {
+            return refuse(refusal);
+        }
         let step = step_from(key.state)?;
         if !tx
             .move_grant(&site, self.key, step, self.permitted.now)
@@ -172,6 +179,12 @@ fn require_phrase(found: &Phrase, wanted: &Phrase) -> Result<(), StoreError> {
         found,
         "the phrase on the other screen",
     ))
+}
+
+/// Nothing is taken into use while its site is stopped at once.
+async fn require_site_free(tx: &mut Tx, site: &SiteCode) -> Result<(), StoreError> {
+    let above = tx.take_site(site).await?;
+    standing::require_site(above.site, above.nation, For::GoingOn).or_else(refuse)
 }
 
 fn require_another(wanted: bool, enrolled: PersonId, confirms: PersonId) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use super::{Permitted, end_by_order, refuse};
 use crate::app::App;
 use crate::authority;
 use crate::failure::Failure;
-use crate::store::audit::Object;
+use crate::store::audit::{Draft, Object};
 use crate::store::sessions::Session;
 use crate::store::{Committed, Lane, StoreError, Tx, Work};
 
@@ -23,7 +23,7 @@ impl App {
     ) -> Result<(Outcome, Committed), Failure> {
         let found = self.store.find_session(id).await?;
         let session = found
-            .filter(|session| session.site == permitted.site)
+            .filter(|session| permitted.reaches(&session.site))
             .ok_or_else(|| Refusal::new(Code::NotFound, id, "a visit of your site"))?;
         if own_only && session.key != permitted.by.key {
             return Err(authority::not_permitted(permitted.by.role, "end another's visit").into());
@@ -58,10 +58,12 @@ impl Work for End {
         }
         let order = end_by_order(tx, &self.app.signers, &device, id, self.permitted.now).await?;
         let detail = serde_json::json!({ "session": id, "order": order.seq });
-        tx.audit(
-            self.permitted
-                .draft("session.stopped", Object::Laptop(device.id), detail),
-        );
+        tx.audit(Draft {
+            site: self.session.site.clone(),
+            ..self
+                .permitted
+                .draft("session.stopped", Object::Laptop(device.id), detail)
+        });
         Ok(Outcome::SessionEnded {
             orders: vec![order],
         })

@@ -7,18 +7,17 @@
 use std::sync::Arc;
 
 use wardkey_schemas::action::{OrderSent, Outcome, Placed, Target};
-use wardkey_schemas::ids::HoldId;
+use wardkey_schemas::ids::{AlertId, HoldId};
 use wardkey_schemas::names::{AssetTag, Note, TokenSerial};
 use wardkey_schemas::order::{Hold, HoldClass, Mode};
 use wardkey_schemas::role::Role;
 use wardkey_schemas::{Code, Refusal};
 
-use super::stop::Stop;
+use super::stop::Stopping;
 use super::{Permitted, refuse};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::random;
-use crate::store::holds::NewHold;
 use crate::store::{Committed, Lane, StoreError, Tx, Work};
 
 /// What is missed.
@@ -45,7 +44,7 @@ impl Report {
     /// can say that for good, and for all others it is stolen.
     const fn class_of_key(&self, by: Role) -> HoldClass {
         match (self.pin_may_be_known, by) {
-            (true, Role::SecurityOfficer) => HoldClass::Revoked,
+            (true, Role::SecurityOfficer | Role::NationalAdministrator) => HoldClass::Revoked,
             (true, Role::Staff | Role::Lead | Role::Auditor) => HoldClass::Stolen,
             (false, _) => self.class_of_laptop(),
         }
@@ -79,8 +78,8 @@ impl App {
             app: Arc::clone(self),
             permitted: permitted.clone(),
             report,
-            laptop_hold: HoldId::from_random(random::bytes()?),
-            key_hold: HoldId::from_random(random::bytes()?),
+            laptop: Numbers::new()?,
+            key: Numbers::new()?,
         };
         let done = self.store.write(Lane::Kill, work).await?;
         tracing::warn!(stolen, pair, "Something was reported lost");
@@ -88,12 +87,28 @@ impl App {
     }
 }
 
+/// The numbers of one stop, made before its transaction.
+#[derive(Clone, Copy)]
+struct Numbers {
+    hold: HoldId,
+    alert: AlertId,
+}
+
+impl Numbers {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            hold: HoldId::from_random(random::bytes()?),
+            alert: AlertId::from_random(random::bytes()?),
+        })
+    }
+}
+
 struct ReportLost {
     app: Arc<App>,
     permitted: Permitted,
     report: Report,
-    laptop_hold: HoldId,
-    key_hold: HoldId,
+    laptop: Numbers,
+    key: Numbers,
 }
 
 impl Work for ReportLost {
@@ -108,7 +123,7 @@ impl Work for ReportLost {
                 return refuse(Refusal::new(Code::NotFound, tag, "a laptop of your site"));
             };
             let class = report.class_of_laptop();
-            missed.push((Target::Laptop { device }, self.laptop_hold, class));
+            missed.push((Target::Laptop { device }, self.laptop, class));
         }
         if let Some(serial) = report.key {
             let Some(key) = tx.key_with_serial(site, serial).await? else {
@@ -116,17 +131,14 @@ impl Work for ReportLost {
                 return refuse(Refusal::new(Code::NotFound, serial, wanted));
             };
             let class = report.class_of_key(self.permitted.by.role);
-            missed.push((Target::Key { key }, self.key_hold, class));
+            missed.push((Target::Key { key }, self.key, class));
         }
         let mut placed = Vec::new();
         let mut orders: Vec<OrderSent> = Vec::new();
-        for (target, hold, class) in missed {
-            let stop = Stop {
-                app: Arc::clone(&self.app),
-                permitted: self.permitted.clone(),
-                new: self.hold(target, hold, class),
-            };
-            orders.extend(stop.place(tx).await?);
+        for (target, numbers, class) in missed {
+            let stopping = self.stopping(target.clone(), numbers, class);
+            orders.extend(stopping.place(tx).await?);
+            let hold = numbers.hold;
             placed.push(Placed { target, hold });
         }
         Ok(Outcome::ReportedLost { placed, orders })
@@ -134,19 +146,15 @@ impl Work for ReportLost {
 }
 
 impl ReportLost {
-    fn hold(&self, target: Target, id: HoldId, class: HoldClass) -> NewHold {
-        NewHold {
-            hold: Hold {
-                id,
-                class,
-                mode: Mode::Immediate,
-                by: self.permitted.by.role,
-            },
-            site: self.permitted.site.clone(),
-            target,
-            by_key: self.permitted.by.key,
-            by_person: self.permitted.by.person,
-            note: self.report.note.clone(),
-        }
+    fn stopping(&self, target: Target, numbers: Numbers, class: HoldClass) -> Stopping {
+        let hold = Hold {
+            id: numbers.hold,
+            class,
+            mode: Mode::Immediate,
+            by: self.permitted.by.role,
+        };
+        let note = self.report.note.clone();
+        let permitted = self.permitted.clone();
+        Stopping::placing(&self.app, permitted, target, hold, note, numbers.alert)
     }
 }

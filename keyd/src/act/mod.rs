@@ -5,25 +5,30 @@
 //!
 //! # Where to start
 //!
-//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`lost`],
-//! [`resume`], [`end`], [`spare`], [`leaver`] or [`reader`].
+//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`lost`], [`spare`],
+//! [`leaver`], [`resume`], [`undo`], [`end`], [`message`] or [`reader`]; what takes two people goes by [`agree`].
 
+pub mod agree;
 pub mod confirm;
 pub mod end;
+pub mod impact;
 pub mod leaver;
 pub mod lost;
+pub mod message;
 pub mod reader;
 pub mod resume;
 pub mod spare;
 pub mod stop;
+pub mod undo;
 
 use std::sync::Arc;
 
 use wardkey_edge::problem::No;
-use wardkey_schemas::action::{Act, ActionAnswer, ActionChallenge, OrderSent, Outcome};
+use wardkey_schemas::action::{Act, ActionAnswer, ActionChallenge, OrderSent, Outcome, Target};
 use wardkey_schemas::bytes::Nonce;
 use wardkey_schemas::ids::{DeviceId, Generation, OrderId, SessionId};
 use wardkey_schemas::jws::SigningError;
+use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::order::{Command, Order, SignedAct};
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
@@ -45,11 +50,13 @@ use crate::{clock, random};
 #[derive(Clone, Debug)]
 pub(crate) struct Permitted {
     pub(crate) by: Signatory,
-    pub(crate) site: wardkey_schemas::names::SiteCode,
+    pub(crate) site: SiteCode,
     pub(crate) nonce: Nonce,
     /// Whether the key that signed is the site's spare.
     pub(crate) spare: bool,
     pub(crate) now: Timestamp,
+    /// Who has agreed, where the act takes two people.
+    pub(crate) second: Option<Signatory>,
     /// What the person typed, of which the record has a salted hash.
     pub(crate) note: Option<Personal>,
 }
@@ -62,7 +69,15 @@ impl Permitted {
         object: Object,
         detail: serde_json::Value,
     ) -> Draft {
-        let mut detail = serde_json::json!({ "act": self.by.act.action.sha256(), "did": detail });
+        let act = self.by.act.action.sha256();
+        let mut detail = match &self.second {
+            None => serde_json::json!({ "act": act, "did": detail }),
+            Some(second) => serde_json::json!({
+                "act": act,
+                "agreed": { "key": second.key, "act": second.act.action.sha256() },
+                "did": detail,
+            }),
+        };
         if let Some(note) = &self.note {
             note.commit(&mut detail);
         }
@@ -74,6 +89,53 @@ impl Permitted {
             object,
             code: None,
             detail,
+        }
+    }
+
+    /// Everybody who has signed, whoever asked first.
+    pub(crate) fn signatories(&self) -> impl Iterator<Item = &Signatory> {
+        std::iter::once(&self.by).chain(&self.second)
+    }
+
+    /// Whether the person acts at `site`: at their own; people of the reserved site at every one.
+    pub(crate) fn reaches(&self, site: &SiteCode) -> bool {
+        self.site.is_national() || self.site == *site
+    }
+
+    /// Refuses a target beyond the person's reach; gives the site in whose record it belongs.
+    ///
+    /// # Errors
+    ///
+    /// `NOT_FOUND`: what is elsewhere does not exist here.
+    pub(crate) async fn require_reach(
+        &self,
+        tx: &mut Tx,
+        target: &Target,
+    ) -> Result<SiteCode, StoreError> {
+        let own = (!self.site.is_national()).then_some(&self.site);
+        let (found, what) = match target {
+            Target::Laptop { device } => {
+                let device = tx.device(*device).await?.map(|device| device.site);
+                (device.filter(|site| self.reaches(site)), "a laptop")
+            }
+            Target::Key { key } => (tx.site_of_key(*key, own).await?, "a security key"),
+            Target::Person { person } => (tx.site_of_person(*person, own).await?, "a person"),
+            Target::Site { site } => {
+                let there = self.reaches(site) && tx.site_exists(site).await?;
+                (there.then(|| site.clone()), "a site")
+            }
+            Target::Nation => (
+                self.site.is_national().then(|| self.site.clone()),
+                "the nation",
+            ),
+        };
+        match found {
+            Some(site) => Ok(site),
+            None => refuse(Refusal::new(
+                Code::NotFound,
+                "no such target",
+                format!("{what} within your reach"),
+            )),
         }
     }
 
@@ -92,7 +154,7 @@ impl Permitted {
         match tx.consume_action_nonce(&self.nonce, self.now).await? {
             NonceUse::Fresh => {
                 if self.spare {
-                    spare::tell(tx, &self.site, self.by.key, "act", self.now);
+                    spare::tell(tx, &self.site, self.by.key, "act", self.now).await?;
                 }
                 match &self.note {
                     Some(note) => tx.keep_personal(note, self.now).await,
@@ -110,9 +172,15 @@ impl Permitted {
 /// to look never waits.
 const fn lets_in(act: &Act) -> bool {
     match act {
-        Act::ConfirmLaptop { .. } | Act::ConfirmKey { .. } | Act::Resume { .. } => true,
-        Act::Stop { .. }
+        Act::ConfirmLaptop { .. }
+        | Act::ConfirmKey { .. }
+        | Act::Resume { .. }
+        | Act::Undo { .. } => true,
+        // What is agreed to is looked at by itself.
+        Act::Agree { .. }
+        | Act::Stop { .. }
         | Act::ReportLost { .. }
+        | Act::Message { .. }
         | Act::Revoke { .. }
         | Act::EndSession { .. }
         | Act::MarkSpare { .. }
@@ -182,6 +250,7 @@ impl App {
             spare: key.spare,
             now,
             note,
+            second: None,
         };
         match self.dispatch(&permitted, act.action().act.clone()).await {
             Ok((outcome, committed)) => {
@@ -209,8 +278,10 @@ impl App {
     ) -> Result<(Outcome, Committed), Failure> {
         let role = permitted.by.role;
         let may = authority::may_act(role, &act);
-        if may == May::No {
-            return Err(authority::not_permitted(role, act.as_str()).into());
+        match may {
+            May::No => return Err(authority::not_permitted(role, act.as_str()).into()),
+            May::WithSecond => return self.request(permitted, &act).await,
+            May::Yes | May::Own => {}
         }
         if lets_in(&act) {
             self.require_recovered()?;
@@ -247,9 +318,11 @@ impl App {
             Act::Resume {
                 target,
                 holds,
-                request,
-                note: _,
-            } => self.resume(permitted, target, holds, request).await,
+                note,
+            } => self.resume(permitted, target, holds, note).await,
+            Act::Undo { hold, note: _ } => self.undo(permitted, hold).await,
+            Act::Message { device, text } => self.message(permitted, device, text).await,
+            Act::Agree { request, act } => self.agree(permitted, request, act).await,
             Act::Revoke { target, note } => self.revoke(permitted, target, note).await,
             Act::EndSession { session, note: _ } => {
                 self.end_by_person(permitted, session, may == May::Own)
@@ -288,21 +361,31 @@ impl App {
     }
 }
 
-fn object_of(act: &Act) -> Object {
-    use wardkey_schemas::action::Target;
+/// What an act is about.
+const fn object_of(act: &Act) -> Object {
     match act {
-        Act::ConfirmLaptop { device, .. } => Object::Laptop(*device),
+        Act::ConfirmLaptop { device, .. } | Act::Message { device, .. } => Object::Laptop(*device),
         Act::ConfirmKey { key, .. } | Act::MarkSpare { key, .. } => Object::Key(*key),
         Act::Stop { target, .. } | Act::Resume { target, .. } | Act::Revoke { target, .. } => {
-            match target {
-                Target::Laptop { device } => Object::Laptop(*device),
-                Target::Key { key } => Object::Key(*key),
-            }
+            object(target)
         }
         Act::EndSession { session, .. } => Object::Session(*session),
         Act::Leaver { person, .. } => Object::Person(*person),
         // What was named may be nothing of this site.
-        Act::OpenReader { .. } | Act::ReportLost { .. } => Object::Site,
+        Act::Undo { .. } | Act::Agree { .. } | Act::ReportLost { .. } | Act::OpenReader { .. } => {
+            Object::Site
+        }
+    }
+}
+
+/// A target, as the record names it.
+const fn object(target: &Target) -> Object {
+    match target {
+        Target::Laptop { device } => Object::Laptop(*device),
+        Target::Key { key } => Object::Key(*key),
+        Target::Person { person } => Object::Person(*person),
+        Target::Site { .. } => Object::Site,
+        Target::Nation => Object::Nation,
     }
 }
 

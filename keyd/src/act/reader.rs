@@ -91,10 +91,23 @@ impl App {
             let wanted = "a higher counter than before";
             return Err(Refusal::new(Code::NonceUsed, query.counter, wanted).into());
         }
-        self.look_up(&reader.site, query.question).await
+        let site = match query.about {
+            None => reader.site.clone(),
+            Some(site) if reader.site.is_national() || site == reader.site => site,
+            Some(site) => {
+                return Err(Refusal::new(Code::NotFound, site, "a site within your reach").into());
+            }
+        };
+        self.look_up(&reader, &site, query.question, now).await
     }
 
-    async fn look_up(&self, site: &SiteCode, question: Question) -> Result<Answer, Failure> {
+    async fn look_up(
+        &self,
+        reader: &Reader,
+        site: &SiteCode,
+        question: Question,
+        now: Timestamp,
+    ) -> Result<Answer, Failure> {
         let most = u32::try_from(limits::ROWS).unwrap_or(u32::MAX);
         Ok(match question {
             Question::Laptops => {
@@ -122,6 +135,15 @@ impl App {
             Question::Delivery { orders } => {
                 Answer::Delivery(self.deliveries_of(site, &orders).await?)
             }
+            Question::Impact { target, mode } => {
+                // Whoever asks about another site acts there, so far as they do, as themselves.
+                let asker = (&reader.site, reader.role);
+                Answer::Impact(self.impact(asker, &target, mode, most, now).await?)
+            }
+            Question::Requests => {
+                Answer::Requests(self.store.waiting_requests(site, now, most).await?)
+            }
+            Question::Alerts => Answer::Alerts(self.store.alerts(site, most).await?),
             Question::Record { before } => {
                 Answer::Record(self.store.record(site, before, most).await?)
             }

@@ -5,36 +5,47 @@
 use std::sync::Arc;
 
 use wardkey_schemas::action::Outcome;
+use wardkey_schemas::alert::AlertKind;
+use wardkey_schemas::ids::AlertId;
 use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Timestamp;
 use wardkey_schemas::{Code, Refusal};
 
-use super::{Permitted, refuse};
+use super::{Permitted, outside, refuse};
 use crate::app::App;
 use crate::failure::Failure;
-use crate::store::audit::{Actor, Draft, Object};
+use crate::random;
+use crate::store::alerts::NewAlert;
+use crate::store::audit::Object;
 use crate::store::{Committed, Lane, StoreError, Tx, Work};
 
-/// Tells that a spare was used: an entry of its own, before the one that says for what. Whoever wants
-/// to be told is told by it.
-pub(crate) fn tell(
+/// Tells that a spare was used: an alert and its entry, before the entry that says for what.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub(crate) async fn tell(
     tx: &mut Tx,
     site: &SiteCode,
     key: Thumbprint,
     used_for: &'static str,
     now: Timestamp,
-) {
-    tx.audit(Draft {
+) -> Result<(), StoreError> {
+    let id = AlertId::from_random(random::bytes().map_err(outside)?);
+    let alert = NewAlert {
+        id,
         at: now,
-        site: site.clone(),
-        event: "spare-key.used",
-        actor: Actor::Key(key),
+        site,
+        kind: AlertKind::SpareKeyUsed,
         object: Object::Key(key),
-        code: None,
-        detail: serde_json::json!({ "for": used_for }),
-    });
+        detail: used_for,
+        // Each use is told.
+        once: &id.to_string(),
+    };
+    tx.alert(&alert).await?;
+    Ok(())
 }
 
 impl App {

@@ -1,6 +1,7 @@
 //! The one transaction of an activation.
 //!
-//! It takes the nonce, then the laptop's row, then the key's, each as it was judged; then it writes
+//! It takes the nonce, then what stands above (nation, site, person), then the laptop's row, then the
+//! key's, each as it was judged; then it writes
 //! the visit, the lease and the entry. If any of them has moved since, the answer is no, and the
 //! record says why.
 
@@ -93,7 +94,7 @@ impl Work for Activate {
             Ok(()) => {
                 let session = &self.session;
                 if self.context.key.spare {
-                    spare::tell(tx, &session.site, session.key, self.event(), self.now);
+                    spare::tell(tx, &session.site, session.key, self.event(), self.now).await?;
                 }
                 tx.audit(Draft {
                     at: self.now,
@@ -131,6 +132,11 @@ impl Activate {
                 "spent a moment ago",
                 "a fresh challenge",
             )));
+        }
+        // Whatever stands above, before the rows below it: the order of all locks.
+        let above = tx.take_above(&self.session.site, key.key).await?;
+        if let Err(refusal) = standing::require_above(above, For::Starting) {
+            return Ok(Err(refusal));
         }
         if let Some(moves) = &self.moves {
             tx.lock_devices([moves.device, device.id]).await?;

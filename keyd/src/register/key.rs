@@ -21,6 +21,7 @@ use wardkey_verifier::piv::TokenPolicy;
 use super::{Registered, require_in_time, require_site};
 use crate::app::App;
 use crate::failure::Failure;
+use crate::standing::{self, For};
 use crate::store::audit::{Actor, Draft, Object};
 use crate::store::keys::EnrolledKey;
 use crate::store::personal::{self, Personal};
@@ -425,6 +426,13 @@ impl Work for Announce {
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         tx.require_recovered()?;
         let refuse = |refusal| Err(StoreError::Refused(Box::new(refusal)));
+        let site = tx.take_site(&self.key.site).await?;
+        let person = tx.take_person(self.key.person).await?;
+        let free = standing::require_site(site.site, site.nation, For::GoingOn)
+            .and_then(|()| standing::require_person(person, For::Starting));
+        if let Err(refusal) = free {
+            return refuse(refusal);
+        }
         if let VouchedBy::Charter { charter } = self.vouched_by {
             let key = self.key.key.thumbprint();
             if !tx

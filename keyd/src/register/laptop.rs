@@ -26,6 +26,7 @@ use crate::act::give_resumes_again;
 use crate::app::App;
 use crate::caller::refusal_detail;
 use crate::failure::Failure;
+use crate::standing::{self, For};
 use crate::store::audit::{Actor, Draft, Object};
 use crate::store::devices::EnrolledDevice;
 use crate::store::registrations::{Kind, NewRegistration, Progress, Registration};
@@ -448,6 +449,10 @@ impl Work for Announce {
     async fn run(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         tx.require_recovered()?;
         let refuse = |refusal| Err(StoreError::Refused(Box::new(refusal)));
+        let site = tx.take_site(&self.device.site).await?;
+        if let Err(refusal) = standing::require_site(site.site, site.nation, For::GoingOn) {
+            return refuse(refusal);
+        }
         let written = match self.device.generation {
             Generation::FIRST => tx.insert_device(&self.device, self.now).await?,
             _ => tx.reenrol_device(&self.device, self.now).await?,

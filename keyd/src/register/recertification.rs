@@ -295,6 +295,10 @@ impl Work for Announce {
             Err(StoreError::Refused(Box::new(refusal)))
         };
         let device = &self.device;
+        let above = tx.take_site(&device.site).await?;
+        if let Err(refusal) = standing::require_site(above.site, above.nation, For::Starting) {
+            return Err(StoreError::Refused(Box::new(refusal)));
+        }
         if !tx
             .claim_device_to_start(device.id, device.version, self.tpm, self.now)
             .await?

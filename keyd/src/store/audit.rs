@@ -48,9 +48,11 @@ pub enum Object {
     Session(SessionId),
     /// The site or the installation itself.
     Site,
+    /// Every site.
+    Nation,
 }
 
-fn words<T: Serialize>(value: &T) -> String {
+pub(super) fn words<T: Serialize>(value: &T) -> String {
     // `{"laptop":"…"}` becomes `laptop …`: one column, easy to read and to search.
     match serde_json::to_value(value) {
         Ok(serde_json::Value::Object(map)) => {

@@ -12,6 +12,7 @@ use wardkey_schemas::time::Timestamp;
 use wardkey_verifier::tpm::{ClockInfo, Name, QualifiedName};
 
 use super::engine::Tx;
+use super::reach::Held;
 use super::rows::{Column, bits_to_i64, i64_to_bits, to_i64, to_json};
 use super::{Store, StoreError};
 
@@ -65,6 +66,10 @@ pub struct Device {
     pub holds: u32,
     /// Holds that stand and wait for the end of a call.
     pub drains: u32,
+    /// Holds that stand on its site.
+    pub site_held: Held,
+    /// Holds that stand on the nation.
+    pub nation_held: Held,
     /// Moves with everything that an appraisal depends on.
     pub version: i64,
     /// The last order to it.
@@ -100,7 +105,12 @@ macro_rules! device_columns {
     () => {
         "d.device_id as d_device_id, d.site as d_site, d.asset as d_asset, \
          d.generation as d_generation, d.state as d_state, d.holds as d_holds, \
-         d.drains as d_drains, d.version as d_version, d.order_seq as d_order_seq, \
+         d.drains as d_drains, \
+         (select s.holds from site s where s.site = d.site) as d_site_holds, \
+         (select s.drains from site s where s.site = d.site) as d_site_drains, \
+         (select n.holds from nation n where n.id = 1) as d_nation_holds, \
+         (select n.drains from nation n where n.id = 1) as d_nation_drains, \
+         d.version as d_version, d.order_seq as d_order_seq, \
          d.ek_sha256 as d_ek_sha256, d.ak_key as d_ak_key, \
          d.ak_qualified_name as d_ak_qualified_name, d.device_key as d_device_key, \
          d.device_key_thumbprint as d_device_key_thumbprint, d.baseline as d_baseline, \
@@ -126,6 +136,10 @@ pub(super) struct DeviceRow {
     d_state: String,
     d_holds: i64,
     d_drains: i64,
+    d_site_holds: i64,
+    d_site_drains: i64,
+    d_nation_holds: i64,
+    d_nation_drains: i64,
     d_version: i64,
     d_order_seq: i64,
     d_ek_sha256: Vec<u8>,
@@ -157,6 +171,8 @@ impl TryFrom<DeviceRow> for Device {
             state: column("state").word(&row.d_state)?,
             holds: column("holds").number(row.d_holds)?,
             drains: column("drains").number(row.d_drains)?,
+            site_held: Held::of("site", row.d_site_holds, row.d_site_drains)?,
+            nation_held: Held::of("nation", row.d_nation_holds, row.d_nation_drains)?,
             version: row.d_version,
             order_seq: OrderSeq::new(column("order_seq").number(row.d_order_seq)?),
             ek: column("ek_sha256").fixed(&row.d_ek_sha256)?,

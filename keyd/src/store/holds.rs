@@ -34,6 +34,9 @@ pub(super) fn target_columns(target: &Target) -> (&'static str, &[u8]) {
     match target {
         Target::Laptop { device } => ("laptop", device.as_bytes()),
         Target::Key { key } => ("key", key.as_bytes()),
+        Target::Person { person } => ("person", person.as_bytes()),
+        Target::Site { site } => ("site", site.as_str().as_bytes()),
+        Target::Nation => ("nation", b"nation"),
     }
 }
 
@@ -58,6 +61,57 @@ impl TryFrom<Row> for Hold {
             by,
         })
     }
+}
+
+/// A hold with everything that decides who may take it back.
+#[derive(Clone, Debug)]
+pub struct PlacedHold {
+    /// Number, class, mode and role.
+    pub hold: Hold,
+    /// On what.
+    pub target: Target,
+    /// By whom.
+    pub by_person: PersonId,
+    /// When.
+    pub placed_at: Timestamp,
+    /// Whether it was lifted.
+    pub lifted: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct PlacedRow {
+    target_kind: String,
+    target: Vec<u8>,
+    by_person: Vec<u8>,
+    placed_at: i64,
+    lifted_at: Option<i64>,
+    #[sqlx(flatten)]
+    hold: Row,
+}
+
+fn target_of(kind: &str, target: &[u8]) -> Result<Target, StoreError> {
+    let column = Column("hold", "target");
+    Ok(match kind {
+        "laptop" => Target::Laptop {
+            device: column.fixed(target)?,
+        },
+        "key" => Target::Key {
+            key: column.fixed(target)?,
+        },
+        "person" => Target::Person {
+            person: column.fixed(target)?,
+        },
+        "site" => Target::Site {
+            site: column.text(&String::from_utf8_lossy(target))?,
+        },
+        "nation" => Target::Nation,
+        _ => {
+            return Err(StoreError::Inconsistent {
+                table: "hold",
+                column: "target_kind",
+            });
+        }
+    })
 }
 
 /// The holds of one query, grouped by the target's key bytes.
@@ -163,6 +217,33 @@ impl Tx {
             key
         )?;
         rows.into_iter().map(Hold::try_from).collect()
+    }
+
+    /// A hold, whatever it stands on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn placed_hold(&mut self, hold: HoldId) -> Result<Option<PlacedHold>, StoreError> {
+        let row = fetch!(
+            self,
+            fetch_optional,
+            PlacedRow,
+            "select target_kind, target, by_person, placed_at, lifted_at, hold_id, class, mode, \
+             by_role from hold where hold_id = $1",
+            hold.as_bytes().as_slice()
+        )?;
+        let column = |name| Column("hold", name);
+        row.map(|row| {
+            Ok(PlacedHold {
+                hold: row.hold.try_into()?,
+                target: target_of(&row.target_kind, &row.target)?,
+                by_person: column("by_person").fixed(&row.by_person)?,
+                placed_at: column("placed_at").time(row.placed_at)?,
+                lifted: row.lifted_at.is_some(),
+            })
+        })
+        .transpose()
     }
 
     /// Lifts a hold from something; `false` if it does not stand there.

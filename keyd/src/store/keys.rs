@@ -10,6 +10,7 @@ use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Timestamp;
 
 use super::engine::Tx;
+use super::reach::Held;
 use super::rows::{Column, to_json};
 use super::{Store, StoreError};
 
@@ -30,6 +31,8 @@ pub struct StaffKey {
     pub holds: u32,
     /// Holds that stand and wait for the end of a call.
     pub drains: u32,
+    /// Holds that stand on the person, and with them on all their keys.
+    pub person_held: Held,
     /// Moves with everything that an appraisal depends on.
     pub version: i64,
     /// The site of the grant.
@@ -55,7 +58,10 @@ macro_rules! key_columns {
     () => {
         "k.key as k_key, k.person_id as k_person_id, k.serial as k_serial, \
          k.firmware as k_firmware, k.revoked as k_revoked, k.holds as k_holds, \
-         k.drains as k_drains, k.version as k_version, g.site as g_site, g.role as g_role, \
+         k.drains as k_drains, \
+         (select h.holds from person h where h.person_id = k.person_id) as k_person_holds, \
+         (select h.drains from person h where h.person_id = k.person_id) as k_person_drains, \
+         k.version as k_version, g.site as g_site, g.role as g_role, \
          g.state as g_state, g.spare as g_spare, g.left_at as g_left_at, g.certificate_sha256 as g_certificate_sha256, \
          g.phrase as g_phrase, g.approved_by as g_approved_by"
     };
@@ -71,6 +77,8 @@ pub(super) struct StaffKeyRow {
     k_revoked: i64,
     k_holds: i64,
     k_drains: i64,
+    k_person_holds: i64,
+    k_person_drains: i64,
     k_version: i64,
     g_site: String,
     g_role: String,
@@ -97,6 +105,7 @@ impl TryFrom<StaffKeyRow> for StaffKey {
             revoked: row.k_revoked != 0,
             holds: key("holds").number(row.k_holds)?,
             drains: key("drains").number(row.k_drains)?,
+            person_held: Held::of("person", row.k_person_holds, row.k_person_drains)?,
             version: row.k_version,
             site: grant("site").text(&row.g_site)?,
             role: grant("role").text(&row.g_role)?,

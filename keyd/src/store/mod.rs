@@ -6,7 +6,8 @@
 //!   decision's audit entry is part of it, and nothing is answered before the commit.
 //! - A statement that changes state says in its `where` what must be true, and its caller looks at
 //!   how many rows it changed; a decision made on an older reading is noticed there.
-//! - Locks are taken in one order: laptops (by id), keys, everything else, the end of the record.
+//! - Locks are taken in one order: nation, site, person, laptops (by id), keys, everything else, the
+//!   end of the record.
 //! - A row that breaks a rule of the types is [`StoreError::Inconsistent`], never a guess.
 //!
 //! # Where to start
@@ -16,6 +17,7 @@
 #[macro_use]
 mod engine;
 
+pub mod alerts;
 pub mod approvals;
 pub mod audit;
 pub mod challenges;
@@ -24,6 +26,7 @@ pub mod deliveries;
 pub mod devices;
 mod guards;
 pub mod holds;
+pub mod impact;
 pub mod keys;
 pub mod leavers;
 pub mod logs;
@@ -31,6 +34,7 @@ pub mod notifications;
 pub mod orders;
 pub mod personal;
 pub mod policies;
+pub mod reach;
 pub mod readers;
 pub mod registrations;
 pub mod replay;

@@ -36,8 +36,8 @@ pub(super) fn noted(draft: &Draft) -> Option<Noted> {
         (_, "stopped") if is_lost(draft) => NotifiedEvent::Lost,
         (_, "stopped" | "revoked" | "left") => NotifiedEvent::Stopped,
         (_, "resumed" | "reinstated") => NotifiedEvent::Reinstated,
-        ("spare-key", "used") => NotifiedEvent::SpareKeyUsed,
-        ("alert", _) | (_, "alert") => NotifiedEvent::Alert,
+        ("alert", "spare-key-used") => NotifiedEvent::SpareKeyUsed,
+        ("alert", _) => NotifiedEvent::Alert,
         _ => return None,
     };
     let about = match draft.object {
@@ -46,6 +46,7 @@ pub(super) fn noted(draft: &Draft) -> Option<Noted> {
         Object::Person(_) => About::Person,
         Object::Session(session) => About::Session { session },
         Object::Site => About::Site,
+        Object::Nation => About::Nation,
     };
     Some(Noted {
         event,
@@ -93,8 +94,10 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// What stops the nation stops every site, and whoever listens for one hears of it.
     fn wants(&self, event: NotifiedEvent, site: &SiteCode) -> bool {
-        self.events.contains(&event) && self.site.as_ref().is_none_or(|own| own == site)
+        let hears = |own: &SiteCode| own == site || site.is_national();
+        self.events.contains(&event) && self.site.as_ref().is_none_or(hears)
     }
 }
 

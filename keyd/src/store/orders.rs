@@ -237,6 +237,58 @@ impl Tx {
         Ok(())
     }
 
+    /// Writes many orders of one kind at once; links at this node get each right after the commit.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn insert_orders(
+        &mut self,
+        orders: &[(Order, Jws<Order>, SiteCode)],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const INSERT: &str = "insert into device_order \
+            (device_id, seq, order_id, site, generation, command, body, committed_at) ";
+        /// Eight values a row, and PostgreSQL takes at most 65,535 values.
+        const ROWS: usize = 4_000;
+        macro_rules! insert {
+            ($database:ty, $inner:expr, $rows:expr) => {
+                sqlx::QueryBuilder::<$database>::new(INSERT)
+                    .push_values($rows, |mut row, (order, envelope, site)| {
+                        row.push_bind(order.device.as_bytes().as_slice())
+                            .push_bind(to_i64(order.seq.number()))
+                            .push_bind(order.order.as_bytes().as_slice())
+                            .push_bind(site.as_str())
+                            .push_bind(i64::from(order.generation.number()))
+                            .push_bind(order.command.as_str())
+                            .push_bind(envelope.as_str())
+                            .push_bind(now.millis());
+                    })
+                    .build()
+                    .execute(&mut **$inner)
+                    .await?
+            };
+        }
+        for rows in orders.chunks(ROWS) {
+            match &mut self.inner {
+                TxInner::Sqlite(inner) => {
+                    insert!(sqlx::Sqlite, inner, rows);
+                }
+                TxInner::Postgres(inner) => {
+                    insert!(sqlx::Postgres, inner, rows);
+                }
+            }
+        }
+        self.wakes
+            .extend(orders.iter().map(|(order, envelope, _)| Wake {
+                device: order.device,
+                seq: order.seq.number(),
+                body: envelope.as_str().into(),
+                committed: None,
+            }));
+        Ok(())
+    }
+
     /// Notes when an order first left for the laptop.
     ///
     /// # Errors

@@ -41,9 +41,10 @@ impl Store {
             self,
             (Vec<u8>, String, Vec<u8>, String, Vec<u8>, i64),
             "select r.reader_id, r.site, r.key, r.role, r.reader_key, r.expires_at from reader r \
-             join staff_key k on k.key = r.key \
+             join staff_key k on k.key = r.key join person p on p.person_id = k.person_id \
              join key_grant g on g.key = r.key and g.site = r.site \
              where r.reader_key_thumbprint = $1 and k.revoked = 0 and k.holds = 0 and k.drains = 0 \
+             and p.holds = 0 and p.drains = 0 \
              and g.state = 'active' and g.role = r.role",
             reader_key.as_bytes().as_slice()
         )?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wardkey_schemas::Code;
 use wardkey_schemas::bytes::{Nonce, Sha256};
-use wardkey_schemas::ids::{DeviceId, Generation, RoomId, SessionId};
+use wardkey_schemas::ids::{DeviceId, Generation, PersonId, RoomId, SessionId};
 use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::names::SiteCode;
 use wardkey_schemas::query::SessionRow;
@@ -71,8 +71,8 @@ pub struct Session {
     pub generation: Generation,
     /// The key in control.
     pub key: Thumbprint,
-    /// One of its keys, in control now or before, on which a hold stands that
-    /// acts at once.
+    /// One of its keys, in control now or before, on which or on whose holder a hold stands that acts
+    /// at once.
     pub stopped_key: Option<Thumbprint>,
     /// The room.
     pub room: RoomId,
@@ -244,7 +244,9 @@ impl Store {
             concat!(
                 "select s.session_id, s.site, s.generation, s.key, \
                  (select k.key from session_key x join staff_key k on k.key = x.key \
-                  where x.session_id = s.session_id and k.holds > 0 \
+                  join person p on p.person_id = k.person_id \
+                  where x.session_id = s.session_id \
+                  and (k.holds > 0 or p.holds > 0) \
                   order by k.key limit 1) as stopped_key, s.room_id, s.activation_sha256, s.hard_end, s.seq, \
                  s.renew_nonce_hash, s.answered_request, s.lease, s.reset_count, \
                  s.restart_count, s.anchor_clock, s.anchor_at, s.last_clock, s.finish, \
@@ -540,7 +542,7 @@ impl Tx {
 
     /// What follows the end of visits, however they end: their laptops are cut from their rooms.
     /// Every statement that writes `ended_at` hands its rows over here.
-    async fn sessions_ended(
+    pub(super) async fn sessions_ended(
         &mut self,
         rows: Vec<EndedRow>,
         urgency: Urgency,
@@ -847,11 +849,7 @@ impl Tx {
     pub async fn lock_devices(&mut self, mut devices: [DeviceId; 2]) -> Result<(), StoreError> {
         devices.sort_unstable_by(|one, two| one.as_bytes().cmp(two.as_bytes()));
         for device in devices {
-            execute!(
-                self,
-                "update device set version = version where device_id = $1",
-                device.as_bytes().as_slice()
-            )?;
+            self.lock_device(device.as_bytes()).await?;
         }
         Ok(())
     }
@@ -864,19 +862,47 @@ impl Tx {
     /// [`StoreError`].
     pub async fn lock_devices_with(&mut self, key: Thumbprint) -> Result<(), StoreError> {
         for session in self.open_sessions_with(key).await? {
-            execute!(
-                self,
-                "update device set version = version where device_id = $1",
-                session.device.as_bytes().as_slice()
-            )?;
+            self.lock_device(session.device.as_bytes()).await?;
         }
+        Ok(())
+    }
+
+    /// The same for every key of a person: laptops before keys and visits, although the person's
+    /// row is ours. A colleague may be in control of a visit that lists one of these keys, and takes
+    /// rows without this person's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn lock_devices_of(&mut self, person: PersonId) -> Result<(), StoreError> {
+        let devices = fetch!(
+            self,
+            fetch_all,
+            (Vec<u8>,),
+            "select distinct s.device_id from staff_key k \
+             join session_key x on x.key = k.key join session s on s.session_id = x.session_id \
+             where k.person_id = $1 and s.ended_at is null order by s.device_id",
+            person.as_bytes().as_slice()
+        )?;
+        for (device,) in devices {
+            self.lock_device(&device).await?;
+        }
+        Ok(())
+    }
+
+    async fn lock_device(&mut self, device: &[u8]) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "update device set version = version where device_id = $1",
+            device
+        )?;
         Ok(())
     }
 }
 
 /// A visit that a statement has just ended.
 #[derive(sqlx::FromRow)]
-struct EndedRow {
+pub(super) struct EndedRow {
     session_id: Vec<u8>,
     device_id: Vec<u8>,
     site: String,

@@ -32,20 +32,25 @@ macro_rules! key_value {
     };
 }
 
-/// A person stands as the best of their keys does; they are never revoked by the loss of a key.
+/// A person stands as the best of their keys does, unless they are stopped themselves; they are never
+/// revoked by the loss of a key.
 macro_rules! person_value {
     () => {
-        "(select case when min(s.value) = 0 then 0 when max(s.value) = 3 then 3 else 2 end \
-         from staff_key k \
+        "(select case when max(p.holds) > 0 then 2 \
+         when min(s.value) = 0 and max(p.drains) > 0 then 3 \
+         when min(s.value) = 0 then 0 when max(s.value) = 3 then 3 else 2 end \
+         from staff_key k join person p on p.person_id = k.person_id \
          join status_entry s on s.class = 'keys' and s.object = k.key \
          where k.person_id = e.object)"
     };
 }
 
-/// A site that has shown its charter is in use.
+/// A site that has shown its charter is in use, unless it or the nation is stopped.
 macro_rules! site_value {
     () => {
-        "0"
+        "(select case when t.holds > 0 or n.holds > 0 then 2 \
+         when t.drains > 0 or n.drains > 0 then 3 else 0 end \
+         from site t cross join nation n where cast(t.site as blob) = e.object)"
     };
 }
 
@@ -113,10 +118,44 @@ impl Tx {
 
     /// Gives a site its index, when it shows its first charter.
     pub(super) async fn list_site(&mut self, site: &SiteCode) -> Result<(), StoreError> {
+        self.allot(StatusClass::Sites, site.as_str().as_bytes())
+            .await?;
+        self.restate_site(site).await
+    }
+
+    /// Brings the entry of a site up to its row.
+    pub(super) async fn restate_site(&mut self, site: &SiteCode) -> Result<(), StoreError> {
         let object = site.as_str().as_bytes();
-        self.allot(StatusClass::Sites, object).await?;
         execute!(self, update!("sites", site_value), object)?;
         self.note(StatusClass::Sites, object).await
+    }
+
+    /// Brings the entries of all sites up to the nation's row: two statements, however many there are.
+    pub(super) async fn restate_sites(&mut self) -> Result<(), StoreError> {
+        execute!(
+            self,
+            concat!(
+                "update status_entry as e set changes = changes + 1, value = ",
+                site_value!(),
+                " where e.class = 'sites' and e.value <> ",
+                site_value!()
+            )
+        )?;
+        execute!(
+            self,
+            "insert into status_change (class, idx, change, value) \
+             select e.class, e.idx, e.changes, e.value from status_entry e \
+             where e.class = 'sites' and not exists (select 1 from status_change c \
+             where c.class = e.class and c.idx = e.idx and c.change = e.changes)"
+        )?;
+        Ok(())
+    }
+
+    /// Brings the entry of a person up to their row.
+    pub(super) async fn restate_person(&mut self, person: PersonId) -> Result<(), StoreError> {
+        let object = person.as_bytes();
+        execute!(self, update!("staff", person_value), object.as_slice())?;
+        self.note(StatusClass::Staff, object).await
     }
 
     /// Gives an object the next index of its class, unless it has one. It begins suspended; the rows
@@ -205,6 +244,8 @@ impl Store {
                 key_value!(),
                 ") + (select count(*) from status_entry e where e.class = 'staff' and e.value <> ",
                 person_value!(),
+                ") + (select count(*) from status_entry e where e.class = 'sites' and e.value <> ",
+                site_value!(),
                 ") + (select count(*) from device where not exists (select 1 from status_entry e \
                  where e.class = 'devices' and e.object = device_id)) \
                  + (select count(*) from staff_key where not exists (select 1 from status_entry e \

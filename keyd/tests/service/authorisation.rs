@@ -7,6 +7,7 @@ use wardkey_fleet::{Laptop, Person, Reader};
 use wardkey_keyd::api::{Caller as Who, Route};
 use wardkey_schemas::Code;
 use wardkey_schemas::action::{Act, Target};
+use wardkey_schemas::bytes::Sha256;
 use wardkey_schemas::ids::{ApprovalId, HoldId, SessionId};
 use wardkey_schemas::key::SigningKey;
 use wardkey_schemas::order::{HoldClass, Mode};
@@ -68,6 +69,18 @@ impl Things {
                 session: self.session,
                 note: note(),
             },
+            Act::Undo {
+                hold: HoldId::from_random([1; 16]),
+                note: note(),
+            },
+            Act::Message {
+                device: self.laptop.device,
+                text: "Please bring it back.".parse().unwrap(),
+            },
+            Act::Agree {
+                request: ApprovalId::from_random([1; 16]),
+                act: Sha256::of(b"an act"),
+            },
             Act::MarkSpare {
                 key: self.person.key(),
                 spare: true,
@@ -87,15 +100,14 @@ impl Things {
         ];
         for target in self.targets() {
             acts.extend(HoldClass::ALL.map(|class| Act::Stop {
-                target,
+                target: target.clone(),
                 class,
                 mode: Mode::AfterThisCall,
                 note: note(),
             }));
             acts.push(Act::Resume {
-                target,
+                target: target.clone(),
                 holds: vec![HoldId::from_random([1; 16])],
-                request: None::<ApprovalId>,
                 note: note(),
             });
             acts.push(Act::Revoke {
@@ -107,31 +119,45 @@ impl Things {
     }
 }
 
+/// Those who lead at a site, in one word.
+struct Leading;
+
+const LEADING: Leading = Leading;
+
+impl Leading {
+    const fn matches(&self, role: Role) -> bool {
+        matches!(
+            role,
+            Role::Lead | Role::SecurityOfficer | Role::NationalAdministrator
+        )
+    }
+}
+
 /// The table, in its own words: what a role may do at its own site.
 const fn may(role: Role, act: &Act) -> bool {
     match act {
+        // Staff end their own visits; these are somebody else's.
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
         | Act::MarkSpare { .. }
-        | Act::Leaver { .. }
-        | Act::Resume { .. } => {
-            matches!(role, Role::Lead | Role::SecurityOfficer)
-        }
+        | Act::Resume { .. }
+        | Act::Undo { .. }
+        | Act::Message { .. }
+        | Act::Agree { .. }
+        | Act::EndSession { .. } => LEADING.matches(role),
+        // Of laptops and keys; what reaches further has a table of its own.
         Act::Stop { class, .. } => match class {
             HoldClass::Lost | HoldClass::Stolen => {
-                matches!(role, Role::Staff | Role::Lead | Role::SecurityOfficer)
+                LEADING.matches(role) || matches!(role, Role::Staff)
             }
             HoldClass::Incident | HoldClass::Misuse | HoldClass::Maintenance | HoldClass::Other => {
-                matches!(role, Role::Lead | Role::SecurityOfficer)
+                LEADING.matches(role)
             }
             HoldClass::Revoked => false,
         },
-        Act::ReportLost { .. } => {
-            matches!(role, Role::Staff | Role::Lead | Role::SecurityOfficer)
-        }
-        Act::Revoke { .. } => matches!(role, Role::SecurityOfficer),
-        // Staff end their own visits; these are somebody else's.
-        Act::EndSession { .. } => matches!(role, Role::Lead | Role::SecurityOfficer),
+        Act::Leaver { .. } => matches!(role, Role::Lead | Role::SecurityOfficer),
+        Act::ReportLost { .. } => LEADING.matches(role) || matches!(role, Role::Staff),
+        Act::Revoke { .. } => matches!(role, Role::SecurityOfficer | Role::NationalAdministrator),
         Act::OpenReader { .. } => true,
     }
 }
@@ -147,7 +173,11 @@ const fn elsewhere(act: &Act) -> Option<Code> {
         | Act::ReportLost { .. }
         | Act::Resume { .. }
         | Act::Revoke { .. }
+        | Act::Message { .. }
+        | Act::Agree { .. }
         | Act::EndSession { .. } => Some(Code::NotFound),
+        // A hold that was never placed stands nowhere.
+        Act::Undo { .. } => Some(Code::HoldUnknown),
         // It is about no thing of any site.
         Act::OpenReader { .. } => None,
     }
@@ -160,10 +190,11 @@ const fn may_ask(role: Role, question: &Question) -> bool {
         Question::Keys
         | Question::Sessions
         | Question::Orders { .. }
-        | Question::Delivery { .. } => {
-            matches!(role, Role::Lead | Role::SecurityOfficer | Role::Auditor)
-        }
-        Question::Record { .. } => matches!(role, Role::SecurityOfficer | Role::Auditor),
+        | Question::Delivery { .. }
+        | Question::Impact { .. }
+        | Question::Requests
+        | Question::Alerts => !matches!(role, Role::Staff),
+        Question::Record { .. } => !matches!(role, Role::Staff | Role::Lead),
     }
 }
 
@@ -174,7 +205,7 @@ pub(crate) async fn every_role_does_exactly_what_the_table_says() {
         let far = Things::at(world, 1).await;
         for role in Role::ALL {
             let things = Things::at(world, 0).await;
-            let by = fleet.first().with(role);
+            let by = fleet.with(role);
             for act in things.acts() {
                 let (word, allowed) = (act.as_str(), may(role, &act));
                 let answer = fleet
@@ -185,7 +216,9 @@ pub(crate) async fn every_role_does_exactly_what_the_table_says() {
                 let permitted = answer != Err(Code::NotPermitted);
                 assert_eq!(permitted, allowed, "{role} {word} {act:?}");
             }
-            for act in far.acts() {
+            // Whose reach is the nation has no elsewhere.
+            let elsewhere_is = role != Role::NationalAdministrator;
+            for act in far.acts().into_iter().filter(|_| elsewhere_is) {
                 let wanted = if may(role, &act)
                     || matches!((role, &act), (Role::Staff, Act::EndSession { .. }))
                 {
@@ -211,9 +244,35 @@ pub(crate) async fn every_role_asks_exactly_what_the_table_says_and_about_its_ow
     on_each_engine(async |world| {
         let fleet = &world.fleet;
         let (own, far) = (Things::at(world, 0).await, Things::at(world, 1).await);
+        let impact = |target| Question::Impact {
+            target,
+            mode: Mode::Immediate,
+        };
         for role in Role::ALL {
-            let reader = fleet.reader(fleet.first().with(role)).await.unwrap();
+            let reader = fleet.reader(fleet.with(role)).await.unwrap();
+            if role == Role::NationalAdministrator {
+                // They name the site they ask about; at their own there is nothing.
+                for (site, things) in [(fleet.first(), &own), (fleet.second(), &far)] {
+                    let question = Question::Orders {
+                        device: things.laptop.device,
+                    };
+                    let mut query = reader.query(question);
+                    query.about = Some(site.site.clone());
+                    fleet.caller.ask(&reader.sign(&query)).await.unwrap();
+                    let question = impact(Target::Site {
+                        site: site.site.clone(),
+                    });
+                    fleet.ask(&reader, question).await.unwrap();
+                }
+                fleet.ask(&reader, impact(Target::Nation)).await.unwrap();
+                continue;
+            }
             for question in [
+                impact(Target::Laptop {
+                    device: own.laptop.device,
+                }),
+                Question::Requests,
+                Question::Alerts,
                 Question::Laptops,
                 Question::Keys,
                 Question::Sessions,
@@ -239,6 +298,28 @@ pub(crate) async fn every_role_asks_exactly_what_the_table_says_and_about_its_ow
                 for secret in theirs {
                     assert!(!answer.contains(&secret), "{role} {question:?}");
                 }
+            }
+            let mut about = reader.query(Question::Laptops);
+            about.about = Some(fleet.second().site.clone());
+            let answer = fleet.caller.ask(&reader.sign(&about)).await;
+            assert_eq!(refused(answer), Code::NotFound, "{role}");
+            for target in far.targets().into_iter().chain([
+                Target::Site {
+                    site: fleet.second().site.clone(),
+                },
+                Target::Nation,
+            ]) {
+                let question = impact(target);
+                let wanted = if may_ask(role, &question) {
+                    Code::NotFound
+                } else {
+                    Code::NotPermitted
+                };
+                assert_eq!(
+                    refused(fleet.ask(&reader, question).await),
+                    wanted,
+                    "{role}"
+                );
             }
             let question = Question::Orders {
                 device: far.laptop.device,

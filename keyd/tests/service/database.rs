@@ -200,10 +200,30 @@ impl Database {
         none(
             "no visit runs on a laptop or with a key that is stopped at once",
             "select count(*) from session s join device d on d.device_id = s.device_id \
-             join staff_key k on k.key = s.key where s.ended_at is null \
-             and (d.holds > 0 or d.state <> 'active' or k.holds > 0)",
+             join staff_key k on k.key = s.key join person p on p.person_id = k.person_id \
+             join site t on t.site = s.site cross join nation n where s.ended_at is null \
+             and (d.holds > 0 or d.state <> 'active' or k.holds > 0 \
+             or p.holds > 0 or t.holds > 0 or n.holds > 0)",
         )
         .await;
+        let standing = |kind: &str, mode: &str| {
+            format!(
+                "(select count(*) from hold h where h.target_kind = '{kind}' \
+                 and h.lifted_at is null and h.mode = '{mode}')"
+            )
+        };
+        for table in ["person", "site", "nation"] {
+            for (column, mode) in [("holds", "immediate"), ("drains", "after-this-call")] {
+                let counted =
+                    format!("select cast(coalesce(sum({column}), 0) as bigint) from {table}");
+                let stand = standing(table, mode);
+                assert_eq!(
+                    self.number(&counted).await,
+                    self.number(&format!("select {stand}")).await,
+                    "what the rows of {table} count is what stands"
+                );
+            }
+        }
         none(
             "every visit lists its key, and none runs of which a listed key is stopped at once",
             "select count(*) from session s where not exists (select 1 from session_key x \
@@ -233,6 +253,8 @@ impl Database {
             "select count(*) from hold h where h.class = 'revoked' and (h.lifted_at is not null \
              or (h.target_kind = 'laptop' and not exists (select 1 from device d \
                 where d.device_id = h.target and d.state = 'revoked')) \
+             or (h.target_kind = 'person' and exists (select 1 from staff_key k \
+                where k.person_id = h.target and k.revoked = 0)) \
              or (h.target_kind = 'key' and not exists (select 1 from staff_key k \
                 where k.key = h.target and k.revoked = 1)))",
         )
@@ -263,6 +285,17 @@ impl Database {
                 "laptop.",
             ),
             ("hold on a key", "hold where target_kind = 'key'", "key."),
+            (
+                "hold on a person",
+                "hold where target_kind = 'person'",
+                "person.",
+            ),
+            ("hold on a site", "hold where target_kind = 'site'", "site."),
+            (
+                "hold on the nation",
+                "hold where target_kind = 'nation'",
+                "nation.",
+            ),
         ] {
             let rows = self.number(&format!("select count(*) from {table}")).await;
             let suffixes = ["", "stopped", "revoked"].map(|s| format!("'{event}{s}'"));

@@ -104,7 +104,9 @@ async fn stop_and_resume(world: &World, laptop: &Laptop, visit: &Visit) {
         device: laptop.device,
     };
     // Whoever misses it stops it.
-    let stopped = fleet.stop(&people.staff, target, HoldClass::Lost).await;
+    let stopped = fleet
+        .stop(&people.staff, target.clone(), HoldClass::Lost)
+        .await;
     let Outcome::Stopped { hold, orders } = stopped.unwrap().outcome else {
         panic!("not stopped");
     };
@@ -136,17 +138,13 @@ async fn stop_and_resume(world: &World, laptop: &Laptop, visit: &Visit) {
     assert_eq!(refused(opened), Code::DeviceLost);
 
     // Two people of two roles bring it back, into quarantine.
-    let resume = |request| Act::Resume {
+    let resume = Act::Resume {
         target,
         holds: vec![hold],
-        request,
         note: "found in the office".parse().unwrap(),
     };
-    let asked = fleet.act(&people.leads[0], resume(None)).await.unwrap();
-    let Outcome::WaitsForSecondPerson { request, .. } = asked.outcome else {
-        panic!("one person was enough");
-    };
-    let resumed = fleet.act(&people.officer, resume(Some(request))).await;
+    let asked = fleet.act(&people.leads[0], resume).await.unwrap();
+    let resumed = fleet.agree(&people.officer, &asked.outcome).await;
     let Outcome::Resumed { remaining, orders } = resumed.unwrap().outcome else {
         panic!("two people were not enough");
     };
@@ -235,10 +233,11 @@ async fn read_it_all(world: &World, laptop: &Laptop) {
             "session.started",
             "session.extended",
             "laptop.stopped",
+            "alert.lost-laptop-seen",
             "renewal.refused",
             "order.acted",
             "challenge.refused",
-            "resume.requested",
+            "second.wanted",
             "resumed",
             "order.acted",
             "challenge.refused",

@@ -60,7 +60,7 @@ async fn a_pair_is_reported_as_one_and_neither_opens_anything_afterwards() {
         let Outcome::ReportedLost { placed, orders } = answer.outcome else {
             panic!("{:?}", answer.outcome);
         };
-        let targets: Vec<Target> = placed.iter().map(|placed| placed.target).collect();
+        let targets: Vec<Target> = placed.iter().map(|placed| placed.target.clone()).collect();
         let key = Target::Key { key: missing.key() };
         assert_eq!(targets, [laptop_target(&laptop), key]);
         // The visit ended with the laptop's stop; the key's has nothing left to end.

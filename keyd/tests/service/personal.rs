@@ -54,7 +54,7 @@ pub(crate) async fn a_persons_name_and_words_are_erased_and_the_record_still_pro
         let device = laptop.device;
         let lost = stop(Target::Laptop { device }, HoldClass::Lost, TYPED);
         world.fleet.act(&person, lost).await.unwrap();
-        let misuse = stop(key, HoldClass::Incident, ABOUT);
+        let misuse = stop(key.clone(), HoldClass::Incident, ABOUT);
         world.fleet.act(officer, misuse).await.unwrap();
 
         // Each is in the record as a salted hash, and only so.

@@ -9,7 +9,6 @@ use wardkey_schemas::Code;
 use wardkey_schemas::action::{Act, Outcome, Target};
 use wardkey_schemas::activation::ActivationBody;
 use wardkey_schemas::challenge::{Purpose, RoomChoice};
-use wardkey_schemas::ids::ApprovalId;
 use wardkey_schemas::order::{HoldClass, Mode};
 use wardkey_schemas::role::Role;
 
@@ -118,18 +117,17 @@ async fn a_stop_during_a_resume_stands() {
         ] {
             for _ in 0..ROUNDS {
                 fleet
-                    .stop(&people.leads[0], target, HoldClass::Other)
+                    .stop(&people.leads[0], target.clone(), HoldClass::Other)
                     .await
                     .unwrap();
                 let holds = world.standing(&target).await;
                 let resume = Act::Resume {
-                    target,
+                    target: target.clone(),
                     holds,
-                    request: None,
                     note: "".parse().unwrap(),
                 };
                 let resume = fleet.act(&people.leads[0], resume);
-                let stop = fleet.stop(&people.leads[1], target, HoldClass::Misuse);
+                let stop = fleet.stop(&people.leads[1], target.clone(), HoldClass::Misuse);
                 let (resumed, stopped) = join(resume, stop).await;
                 let Outcome::Stopped { hold, .. } = stopped.unwrap().outcome else {
                     panic!("not stopped");
@@ -142,9 +140,8 @@ async fn a_stop_during_a_resume_stands() {
                     "{code}"
                 );
                 let resume = Act::Resume {
-                    target,
+                    target: target.clone(),
                     holds: vec![hold],
-                    request: None,
                     note: "".parse().unwrap(),
                 };
                 fleet.act(&people.leads[0], resume).await.unwrap();
@@ -291,14 +288,13 @@ async fn a_revocation_during_an_approval_stands() {
         for _ in 0..ROUNDS {
             let laptop = fleet.laptop(people).await.unwrap();
             let target = laptop_target(&laptop);
-            let request = ask_to_resume(world, target).await;
-            let resume = resume(world, target, Some(request)).await;
+            let request = ask_to_resume(world, target.clone()).await;
             let revoke = Act::Revoke {
-                target,
+                target: target.clone(),
                 note: "".parse().unwrap(),
             };
             let (revoked, resumed) =
-                join(fleet.act(officer, revoke), fleet.act(&other, resume)).await;
+                join(fleet.act(officer, revoke), fleet.agree(&other, &request)).await;
             let Outcome::Stopped { hold, .. } = revoked.unwrap().outcome else {
                 panic!("not revoked");
             };
@@ -333,18 +329,17 @@ async fn of_two_officers_at_once_one_approves_and_both_may_stop() {
         for _ in 0..ROUNDS {
             let laptop = fleet.laptop(people).await.unwrap();
             let target = laptop_target(&laptop);
-            let request = ask_to_resume(world, target).await;
-            let resume = resume(world, target, Some(request)).await;
+            let request = ask_to_resume(world, target.clone()).await;
             let done = join(
-                fleet.act(officer, resume.clone()),
-                fleet.act(&other, resume),
+                fleet.agree(officer, &request),
+                fleet.agree(&other, &request),
             )
             .await;
             let losers = [Code::ApprovalExpired, Code::HoldUnknown];
             assert_eq!(winners(vec![done.0, done.1], &losers), 1, "approvals");
             let done = join(
-                fleet.stop(officer, target, HoldClass::Misuse),
-                fleet.stop(&other, target, HoldClass::Incident),
+                fleet.stop(officer, target.clone(), HoldClass::Misuse),
+                fleet.stop(&other, target.clone(), HoldClass::Incident),
             )
             .await;
             assert_eq!(winners(vec![done.0, done.1], &[]), 2, "stops");
@@ -355,25 +350,21 @@ async fn of_two_officers_at_once_one_approves_and_both_may_stop() {
 }
 
 /// Stops something as lost, and has a lead ask for its return.
-async fn ask_to_resume(world: &World, target: Target) -> ApprovalId {
+async fn ask_to_resume(world: &World, target: Target) -> Outcome {
     let (fleet, people) = (&world.fleet, world.fleet.first());
-    let lost = fleet.stop(&people.staff, target, HoldClass::Lost).await;
+    let lost = fleet
+        .stop(&people.staff, target.clone(), HoldClass::Lost)
+        .await;
     lost.unwrap();
-    let asks = resume(world, target, None).await;
-    let asked = fleet.act(&people.leads[0], asks).await.unwrap();
-    let Outcome::WaitsForSecondPerson { request, .. } = asked.outcome else {
-        panic!("nobody else needed");
-    };
-    request
-}
-
-async fn resume(world: &World, target: Target, request: Option<ApprovalId>) -> Act {
-    Act::Resume {
-        target,
+    let asks = Act::Resume {
         holds: world.standing(&target).await,
-        request,
+        target,
         note: "".parse().unwrap(),
-    }
+    };
+    let asked = fleet.act(&people.leads[0], asks).await.unwrap().outcome;
+    let waits = matches!(asked, Outcome::WaitsForSecondPerson { .. });
+    assert!(waits, "nobody else needed");
+    asked
 }
 
 #[tokio::test]

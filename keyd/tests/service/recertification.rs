@@ -263,19 +263,25 @@ pub(crate) async fn a_laptop_that_is_stopped_or_waits_keeps_the_certificates_tha
             device: laptop.device,
         };
         let open = async || refused(offer(world, &laptop, &certified, |_| ()).await);
-        stop(world, target, HoldClass::Maintenance, Mode::AfterThisCall).await;
+        stop(
+            world,
+            target.clone(),
+            HoldClass::Maintenance,
+            Mode::AfterThisCall,
+        )
+        .await;
         assert_eq!(open().await, Code::DeviceSuspended);
-        lift(world, target).await;
+        lift(world, target.clone()).await;
         let begun = offer(world, &laptop, &certified, |_| ()).await.unwrap();
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
         assert_eq!(open().await, Code::DeviceLost);
         // Stopped between the first word and the completion.
         let renewed = new_certificates(world, &laptop);
         let late = announce(world, &laptop, &begun, &renewed, |_| ()).await;
         assert_eq!(refused(late), Code::DeviceLost);
-        lift(world, target).await;
+        lift(world, target.clone()).await;
         assert_eq!(open().await, Code::DeviceQuarantined);
-        stop(world, target, HoldClass::Revoked, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Revoked, Mode::Immediate).await;
         assert_eq!(open().await, Code::DeviceRevoked);
 
         let mut waits = fleet.new_laptop(&people.site, wardkey_fleet::tpm::EkKind::P256);
@@ -474,7 +480,7 @@ pub(crate) async fn a_renewal_is_no_enrolment_and_certifies_nothing_else() {
         let target = Target::Laptop {
             device: laptop.device,
         };
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
         lift(world, target).await;
         fleet.enrol_again(&mut laptop, lead).await.unwrap();
         let before = ends_at(world, &laptop).await;

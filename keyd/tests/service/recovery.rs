@@ -224,9 +224,8 @@ pub(crate) async fn a_restored_database_holds_until_what_it_forgot_is_put_back()
         assert_eq!(world.why_not(laptop).await, held);
     }
     let resume = Act::Resume {
-        target: good_target,
+        target: good_target.clone(),
         holds: Vec::new(),
-        request: None,
         note: "".parse().unwrap(),
     };
     let answer = world.fleet.act(&world.fleet.first().officer, resume).await;

@@ -62,7 +62,7 @@ async fn a_resume_that_was_not_heard_is_given_again_to_the_next_enrolment() {
             device: laptop.device,
         };
         // It has closed and latched, and was off when people lifted the stop.
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
         let order = |envelope| fleet.keys.open(envelope).unwrap().into_message();
         let told = world.poll(&laptop).await.orders;
         let receipt = laptop.receipt(&told[0], &order(&told[0]), OrderResult::Stopped);
@@ -106,7 +106,7 @@ async fn a_receipt_counts_once_and_the_first_word_stands() {
         };
         for _ in 0..2 {
             fleet
-                .stop(&people.officer, target, HoldClass::Other)
+                .stop(&people.officer, target.clone(), HoldClass::Other)
                 .await
                 .unwrap();
         }
@@ -168,7 +168,10 @@ async fn a_second_stop_is_a_second_reason_and_ends_the_visit_once() {
             device: laptop.device,
         };
         for by in [&people.staff, &people.leads[0], &people.officer] {
-            let outcome = fleet.stop(by, target, HoldClass::Stolen).await.unwrap();
+            let outcome = fleet
+                .stop(by, target.clone(), HoldClass::Stolen)
+                .await
+                .unwrap();
             assert!(matches!(outcome.outcome, Outcome::Stopped { .. }));
         }
         assert_eq!(world.standing(&target).await.len(), 3);
@@ -191,8 +194,8 @@ async fn stops_to_an_earlier_enrolment_wait_for_nobody() {
         let target = Target::Laptop {
             device: laptop.device,
         };
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
-        lift(world, target).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
+        lift(world, target.clone()).await;
         assert_eq!(
             world.poll(&laptop).await.orders.len(),
             2,
@@ -238,7 +241,9 @@ async fn a_stop_is_given_however_many_reasons_stand_already() {
         // Anybody may report a loss, as often as they like.
         let mut last = None;
         for _ in 0..wardkey_schemas::limits::HOLDS + 6 {
-            let outcome = fleet.stop(&people.staff, target, HoldClass::Lost).await;
+            let outcome = fleet
+                .stop(&people.staff, target.clone(), HoldClass::Lost)
+                .await;
             let Outcome::Stopped { hold, .. } = outcome.unwrap().outcome else {
                 panic!("not stopped");
             };

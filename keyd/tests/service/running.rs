@@ -54,7 +54,8 @@ impl World {
     fn empty(database: Where, options: KeydOptions) -> (Keyd, Installation, Seed) {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let seed = Seed::new(NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut installation = Installation::found(seed, &SITES);
+        let sites: Vec<&str> = SITES.into_iter().chain(["national"]).collect();
+        let mut installation = Installation::found(seed, &sites);
         let options = KeydOptions {
             database,
             ..options

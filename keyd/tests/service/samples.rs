@@ -83,6 +83,7 @@ pub(crate) fn body(
         }
         Route::Ask => {
             let query = Query {
+                about: None,
                 reader: things.reader.id,
                 counter: 1,
                 question: Question::Laptops,

@@ -51,7 +51,7 @@ async fn each_use_of_a_spare_key_is_told_and_no_use_of_another() {
                 .iter()
                 .all(|about| about.contains(&spare.key().to_string()))
         );
-        let used = "select event from audit where event = 'spare-key.used'";
+        let used = "select event from audit where event = 'alert.spare-key-used'";
         assert_eq!(world.database.texts(used).await.len(), 3, "and on record");
 
         let reader = fleet.reader(lead).await.unwrap();

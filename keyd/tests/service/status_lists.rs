@@ -70,15 +70,14 @@ pub(crate) async fn a_stop_is_published_and_followed_by_whoever_has_the_list() {
         let target = Target::Laptop {
             device: laptop.device,
         };
-        let stopped = fleet.stop(&people.leads[0], target, HoldClass::Maintenance);
+        let stopped = fleet.stop(&people.leads[0], target.clone(), HoldClass::Maintenance);
         let Outcome::Stopped { hold, .. } = stopped.await.unwrap().outcome else {
             panic!("not stopped");
         };
         let stopped = follow_until(world, caller, list, place, StatusValue::Suspended).await;
         let resume = Act::Resume {
-            target,
+            target: target.clone(),
             holds: vec![hold],
-            request: None,
             note: "".parse().unwrap(),
         };
         fleet.act(&people.leads[0], resume).await.unwrap();
@@ -198,7 +197,10 @@ async fn two_nodes_hand_out_one_list() {
         };
         for round in 0..3 {
             let class = HoldClass::Maintenance;
-            let stopped = fleet.stop(&people.leads[0], target, class).await.unwrap();
+            let stopped = fleet
+                .stop(&people.leads[0], target.clone(), class)
+                .await
+                .unwrap();
             assert!(
                 matches!(stopped.outcome, Outcome::Stopped { .. }),
                 "{round}"

@@ -203,7 +203,7 @@ async fn what_an_auditor_could_ask_for_is_neither_changed_nor_deleted() {
         add_laptop(store, &sample).await;
         add_key(store, &staff(1, Role::Staff)).await;
         let target = Target::Laptop { device: sample.id };
-        place(store, hold(1, target, HoldClass::Lost, Mode::Immediate)).await;
+        place(store, hold(1, &target, HoldClass::Lost, Mode::Immediate)).await;
         let raw = Raw::open(&test).await;
         for sql in [
             "delete from hold",

@@ -68,7 +68,7 @@ async fn hold(store: &Store, number: u8, target: Target, class: HoldClass, mode:
         let new = new.clone();
         async move {
             tx.insert_hold(&new, now()).await?;
-            recount(tx, target).await
+            recount(tx, new.target).await
         }
     })
     .unwrap();
@@ -81,14 +81,20 @@ async fn recount(
     match target {
         Target::Laptop { device } => tx.recount_device_holds(device).await,
         Target::Key { key } => tx.recount_key_holds(key).await,
+        wide @ (Target::Person { .. } | Target::Site { .. } | Target::Nation) => {
+            tx.recount_wide(&wide).await.map(|_| ())
+        }
     }
 }
 
 async fn lift(store: &Store, number: u8, target: Target) {
-    write_work!(store, |tx| async move {
-        let id = HoldId::from_bytes([number; 16]);
-        assert!(tx.lift_hold(&target, id, now()).await?);
-        recount(tx, target).await
+    write_work!(store, |tx| {
+        let target = target.clone();
+        async move {
+            let id = HoldId::from_bytes([number; 16]);
+            assert!(tx.lift_hold(&target, id, now()).await?);
+            recount(tx, target).await
+        }
     })
     .unwrap();
 }
@@ -138,10 +144,19 @@ async fn a_laptops_entry_moves_with_its_holds_and_its_state() {
         add_laptop(store, &laptop(1)).await;
         for step in 0..5 {
             match step {
-                0 => hold(store, 1, target, HoldClass::Other, Mode::AfterThisCall).await,
-                1 => hold(store, 2, target, HoldClass::Lost, Mode::Immediate).await,
-                2 => lift(store, 2, target).await,
-                3 => lift(store, 1, target).await,
+                0 => {
+                    hold(
+                        store,
+                        1,
+                        target.clone(),
+                        HoldClass::Other,
+                        Mode::AfterThisCall,
+                    )
+                    .await
+                }
+                1 => hold(store, 2, target.clone(), HoldClass::Lost, Mode::Immediate).await,
+                2 => lift(store, 2, target.clone()).await,
+                3 => lift(store, 1, target.clone()).await,
                 _ => {
                     let step = Step::new(ObjectState::Active, ObjectState::Revoked).unwrap();
                     let moved = write_work!(store, |tx| async move {

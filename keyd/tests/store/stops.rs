@@ -20,7 +20,7 @@ use crate::engines::{on_each_engine, out};
 use crate::samples::{add_key, add_laptop, add_sites, laptop, now, site, staff};
 use crate::write_work;
 
-pub(crate) fn hold(number: u8, target: Target, class: HoldClass, mode: Mode) -> NewHold {
+pub(crate) fn hold(number: u8, target: &Target, class: HoldClass, mode: Mode) -> NewHold {
     NewHold {
         hold: Hold {
             id: HoldId::from_bytes([number; 16]),
@@ -29,7 +29,7 @@ pub(crate) fn hold(number: u8, target: Target, class: HoldClass, mode: Mode) -> 
             by: Role::SecurityOfficer,
         },
         site: site(),
-        target,
+        target: target.clone(),
         by_key: Thumbprint::new([1; 32]),
         by_person: PersonId::from_bytes([1; 16]),
         note: "left in the van".parse().unwrap(),
@@ -44,6 +44,10 @@ pub(crate) async fn place(store: &Store, new: NewHold) {
             match new.target {
                 Target::Laptop { device } => tx.recount_device_holds(device).await,
                 Target::Key { key } => tx.recount_key_holds(key).await,
+                wide @ (Target::Person { .. } | Target::Site { .. } | Target::Nation) => {
+                    assert!(tx.recount_wide(&wide).await?);
+                    Ok(())
+                }
             }
         }
     })
@@ -59,23 +63,27 @@ async fn a_laptop_is_stopped_while_any_hold_stands() {
         add_laptop(store, &sample).await;
         let device = sample.id;
         let target = Target::Laptop { device };
-        place(store, hold(1, target, HoldClass::Lost, Mode::Immediate)).await;
+        place(store, hold(1, &target, HoldClass::Lost, Mode::Immediate)).await;
         place(
             store,
-            hold(2, target, HoldClass::Maintenance, Mode::AfterThisCall),
+            hold(2, &target, HoldClass::Maintenance, Mode::AfterThisCall),
         )
         .await;
         let before = store.find_device(device).await.unwrap().unwrap();
         assert_eq!((before.holds, before.drains), (1, 1));
-        let lifted = out(write_work!(store, |tx| async move {
-            let lost = HoldId::from_bytes([1; 16]);
-            let lifted = [
-                tx.lift_hold(&target, lost, now()).await?,
-                tx.lift_hold(&target, lost, now()).await?,
-            ];
-            tx.recount_device_holds(device).await?;
-            assert_eq!(tx.holds_on(&target).await?.len(), 1);
-            Ok(lifted)
+        let held = target.clone();
+        let lifted = out(write_work!(store, |tx| {
+            let target = held.clone();
+            async move {
+                let lost = HoldId::from_bytes([1; 16]);
+                let lifted = [
+                    tx.lift_hold(&target, lost, now()).await?,
+                    tx.lift_hold(&target, lost, now()).await?,
+                ];
+                tx.recount_device_holds(device).await?;
+                assert_eq!(tx.holds_on(&target).await?.len(), 1);
+                Ok(lifted)
+            }
         }));
         assert_eq!(lifted, [true, false]);
         let after = store.find_device(device).await.unwrap().unwrap();
@@ -101,7 +109,7 @@ async fn a_hold_on_a_key_counts_for_the_key() {
         add_key(store, &sample).await;
         let key = sample.key.thumbprint();
         let target = Target::Key { key };
-        place(store, hold(1, target, HoldClass::Stolen, Mode::Immediate)).await;
+        place(store, hold(1, &target, HoldClass::Stolen, Mode::Immediate)).await;
         let found = store.find_key(&site(), key).await.unwrap().unwrap();
         assert_eq!((found.holds, found.drains), (1, 0));
         let claimed = out(write_work!(store, |tx| async move {
@@ -126,10 +134,13 @@ async fn a_hold_that_revokes_is_never_lifted() {
         let sample = laptop(1);
         add_laptop(store, &sample).await;
         let target = Target::Laptop { device: sample.id };
-        place(store, hold(1, target, HoldClass::Revoked, Mode::Immediate)).await;
-        let lifted = out(write_work!(store, |tx| async move {
-            tx.lift_hold(&target, HoldId::from_bytes([1; 16]), now())
-                .await
+        place(store, hold(1, &target, HoldClass::Revoked, Mode::Immediate)).await;
+        let lifted = out(write_work!(store, |tx| {
+            let target = target.clone();
+            async move {
+                let hold = HoldId::from_bytes([1; 16]);
+                tx.lift_hold(&target, hold, now()).await
+            }
         }));
         assert!(!lifted);
     })
@@ -258,24 +269,21 @@ async fn the_database_itself_refuses_an_approver_who_is_the_requester() {
         let request = Request {
             id: ApprovalId::from_bytes([1; 16]),
             site: site(),
-            target: Target::Laptop {
-                device: DeviceId::from_bytes([1; 16]),
-            },
-            holds: vec![HoldId::from_bytes([1; 16])],
             requester: signatory(1, Role::Lead),
             expires_at: now().plus(Seconds::new(1800)),
             approved: false,
         };
-        let (id, asked) = (request.id, request.clone());
+        let id = request.id;
+        let asked = request.act_sha256();
         write_work!(store, |tx| {
             let request = request.clone();
-            async move { tx.insert_approval(&request, now()).await }
+            async move { tx.insert_request(&request, now()).await }
         })
         .unwrap();
         let approve = |approver: Signatory, at| async move {
             write_work!(store, |tx| {
                 let approver = approver.clone();
-                async move { tx.approve(id, &approver, at).await }
+                async move { tx.agree(id, &approver, at).await }
             })
             .map(|(approved, _)| approved)
         };
@@ -305,12 +313,11 @@ async fn the_database_itself_refuses_an_approver_who_is_the_requester() {
                 .unwrap(),
             "once"
         );
-        let found = out(write_work!(store, |tx| async move {
-            tx.approval(&site(), id).await
-        }));
-        let found = found.unwrap();
+        let found = store.find_request(id).await.unwrap().unwrap();
         assert!(found.approved);
-        assert_eq!((found.target, found.holds), (asked.target, asked.holds));
+        assert_eq!(found.act_sha256(), asked);
+        let waiting = store.waiting_requests(&site(), now(), 10).await.unwrap();
+        assert!(waiting.is_empty(), "nothing waits any more");
     })
     .await;
 }

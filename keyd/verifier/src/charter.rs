@@ -10,6 +10,7 @@ use wardkey_schemas::{Code, Refusal};
 
 use crate::bundle::VerifiedBundle;
 use crate::envelope;
+use crate::person::verify_role_of_site;
 
 /// A charter that the bundle's signer signed, for a site and an authority of the bundle.
 #[derive(Clone, Debug)]
@@ -49,6 +50,10 @@ impl VerifiedCharter {
             ));
         }
         verify_first_keys(&charter.first_keys)?;
+        for first in &charter.first_keys {
+            verify_role_of_site(first.role, &charter.site)
+                .map_err(|refusal| invalid(refusal.found(), refusal.wanted()))?;
+        }
         Ok(Self { charter, sha256 })
     }
 

@@ -23,26 +23,24 @@ pub enum Weight {
 /// The table: what the consent of a person with role `by` weighs for a hold of this class that a
 /// person with role `placed_by` placed.
 pub const fn weight(class: HoldClass, placed_by: Role, by: Role) -> Weight {
+    use Weight::{Alone, None, WithAnotherRole};
     match (class, placed_by, by) {
         // What was revoked stays revoked; staff and auditors lift nothing.
-        (HoldClass::Revoked, _, _) | (_, _, Role::Staff | Role::Auditor) => Weight::None,
-        // What was lost, stolen or part of an incident comes back with two roles only. What a
-        // security officer stopped, a lead alone does not free.
+        (HoldClass::Revoked, _, _) | (_, _, Role::Staff | Role::Auditor) => None,
+        // What was lost or stolen comes back with two roles only, whoever reported it.
+        (HoldClass::Lost | HoldClass::Stolen, _, _) => WithAnotherRole,
+        // What the nation stopped, no site frees: one of the two is a national administrator.
+        (_, Role::NationalAdministrator, Role::Lead) => None,
+        // What was part of an incident comes back with two roles. What was stopped higher up, one
+        // person further down does not free.
+        (HoldClass::Incident, _, _)
+        | (_, Role::NationalAdministrator, Role::SecurityOfficer)
+        | (_, Role::SecurityOfficer, Role::Lead) => WithAnotherRole,
         (
-            HoldClass::Lost | HoldClass::Stolen | HoldClass::Incident,
+            HoldClass::Misuse | HoldClass::Maintenance | HoldClass::Other,
             _,
-            Role::Lead | Role::SecurityOfficer,
-        )
-        | (
-            HoldClass::Misuse | HoldClass::Maintenance | HoldClass::Other,
-            Role::SecurityOfficer,
-            Role::Lead,
-        ) => Weight::WithAnotherRole,
-        (
-            HoldClass::Misuse | HoldClass::Maintenance | HoldClass::Other,
-            Role::Staff | Role::Lead | Role::SecurityOfficer | Role::Auditor,
-            Role::Lead | Role::SecurityOfficer,
-        ) => Weight::Alone,
+            Role::Lead | Role::SecurityOfficer | Role::NationalAdministrator,
+        ) => Alone,
     }
 }
 
@@ -87,13 +85,51 @@ pub fn verify_lifting(hold: &Hold, approvers: &[Approver]) -> Result<(), Refusal
         return Err(Refusal::new(
             Code::KeyRole,
             nobody.role,
-            "lead or security-officer",
+            "a role that may lift it",
         ));
     }
     if approvers.iter().any(|a| weigh(a) == Weight::Alone) {
         return Ok(());
     }
     verify_pair(hold, approvers)
+}
+
+/// Verifies that these people together may lift `hold` from the whole nation: two national
+/// administrators, whatever its class. Their roles are one and the same, so person and key differ.
+///
+/// # Errors
+///
+/// `STATE_TRANSITION`, `KEY_ROLE`, `APPROVAL_REQUIRED`, `APPROVAL_SELF`.
+pub fn verify_lifting_from_nation(hold: &Hold, approvers: &[Approver]) -> Result<(), Refusal> {
+    let wanted = "two national administrators with two keys";
+    if !hold.class.can_be_lifted() {
+        let found = format!("hold {} of class {}", hold.id, hold.class);
+        return Err(Refusal::new(
+            Code::StateTransition,
+            found,
+            "a hold that can be lifted",
+        ));
+    }
+    if let Some(other) = approvers
+        .iter()
+        .find(|approver| approver.role != Role::NationalAdministrator)
+    {
+        return Err(Refusal::new(Code::KeyRole, other.role, wanted));
+    }
+    match approvers {
+        [] | [_] => {
+            let found = format!("{} approvals", approvers.len());
+            Err(Refusal::new(Code::ApprovalRequired, found, wanted))
+        }
+        [one, others @ ..] => {
+            let two = others
+                .iter()
+                .any(|other| other.person != one.person && other.key != one.key);
+            let found = "approvals of one person or key";
+            let refusal = || Refusal::new(Code::ApprovalSelf, found, wanted);
+            two.then_some(()).ok_or_else(refusal)
+        }
+    }
 }
 
 /// Two of them differ in person, key and role.

@@ -62,7 +62,7 @@ pub fn verify_order(
     let order = keys.open(order)?.into_message();
     verify_addressee(&order, laptop)?;
     let approvers = match &order.command {
-        Command::Stop { .. } | Command::EndSession { .. } => Vec::new(),
+        Command::Stop { .. } | Command::EndSession { .. } | Command::Message { .. } => Vec::new(),
         Command::Resume { holds, approvals } => {
             verify_resume(&order, holds, approvals, bundle, laptop, standing)?
         }
@@ -98,6 +98,8 @@ fn verify_addressee(order: &Order, laptop: &LaptopIdentity) -> Result<(), Refusa
 struct Approval {
     approver: Approver,
     holds: Vec<HoldId>,
+    /// SHA-256 of the envelope of what they signed.
+    sha256: Sha256,
 }
 
 fn verify_resume(
@@ -119,10 +121,7 @@ fn verify_resume(
         .iter()
         .map(|id| find_standing(*id, standing))
         .collect::<Result<_, _>>()?;
-    let approvals: Vec<Approval> = approvals
-        .iter()
-        .map(|act| verify_approval(act, order, holds, bundle, laptop))
-        .collect::<Result<_, _>>()
+    let approvals = verify_approvals(approvals, order, holds, bundle, laptop)
         .map_err(|refusal| as_order_approval(&refusal))?;
     for hold in lifted {
         let agreed: Vec<Approver> = approvals
@@ -148,45 +147,75 @@ fn find_standing(id: HoldId, standing: &[Hold]) -> Result<&Hold, Refusal> {
     })
 }
 
-/// An act of a person of this site, to resume exactly this laptop and lift some of these holds.
-fn verify_approval(
-    act: &SignedAct,
+/// The acts of people of this site, or of the nation: each asks to let exactly this laptop work
+/// again, or agrees to an act before it that does.
+fn verify_approvals(
+    acts: &[SignedAct],
     order: &Order,
     holds: &[HoldId],
     bundle: &VerifiedBundle,
     laptop: &LaptopIdentity,
-) -> Result<Approval, Refusal> {
-    let verified = VerifiedAct::verify(act, bundle, order.server_time)?;
-    verified.person().verify_site(&laptop.site)?;
-    let mismatch =
-        |found: String, wanted: String| Err(Refusal::new(Code::ApprovalMismatch, found, wanted));
-    let Act::Resume {
-        target,
-        holds: agreed,
-        ..
-    } = &verified.action().act
-    else {
-        let found = verified.action().act.as_str().to_owned();
-        return mismatch(found, "resume".to_owned());
-    };
-    let wanted = Target::Laptop {
-        device: laptop.device,
-    };
-    if *target != wanted {
-        let found = match target {
-            Target::Laptop { device } => format!("laptop {device}"),
-            Target::Key { key } => format!("security key {key}"),
-        };
-        return mismatch(found, format!("laptop {}", laptop.device));
+) -> Result<Vec<Approval>, Refusal> {
+    let mut approvals: Vec<Approval> = Vec::with_capacity(acts.len());
+    for act in acts {
+        let verified = VerifiedAct::verify(act, bundle, order.server_time)?;
+        // People of the reserved site act at every site.
+        if !verified.site().is_national() {
+            verified.person().verify_site(&laptop.site)?;
+        }
+        let agreed = agreed_holds(&verified.action().act, laptop, &approvals)?;
+        if !agreed.iter().any(|id| holds.contains(id)) {
+            let wanted = "one of the holds that are lifted";
+            return Err(mismatch("an approval for other holds", wanted));
+        }
+        approvals.push(Approval {
+            approver: verified.person().into(),
+            holds: agreed,
+            sha256: verified.sha256(),
+        });
     }
-    if !agreed.iter().any(|id| holds.contains(id)) {
-        let found = "an approval for other holds".to_owned();
-        return mismatch(found, "one of the holds that are lifted".to_owned());
+    Ok(approvals)
+}
+
+/// The holds that an act lifts from this laptop.
+fn agreed_holds(
+    act: &Act,
+    laptop: &LaptopIdentity,
+    before: &[Approval],
+) -> Result<Vec<HoldId>, Refusal> {
+    match act {
+        Act::Resume { target, holds, .. } => {
+            let wanted = Target::Laptop {
+                device: laptop.device,
+            };
+            if *target == wanted {
+                return Ok(holds.clone());
+            }
+            let found = "an approval for something else";
+            Err(mismatch(found, format!("laptop {}", laptop.device)))
+        }
+        // It names no laptop; a hold has one number, and stands on one thing.
+        Act::Undo { hold, .. } => Ok(vec![*hold]),
+        Act::Agree { act: agreed, .. } => before
+            .iter()
+            .find(|approval| approval.sha256 == *agreed)
+            .map(|approval| approval.holds.clone())
+            .ok_or_else(|| mismatch("consent to another act", "the act before it")),
+        Act::ConfirmLaptop { .. }
+        | Act::ConfirmKey { .. }
+        | Act::Stop { .. }
+        | Act::ReportLost { .. }
+        | Act::MarkSpare { .. }
+        | Act::Leaver { .. }
+        | Act::Revoke { .. }
+        | Act::EndSession { .. }
+        | Act::Message { .. }
+        | Act::OpenReader { .. } => Err(mismatch(act.as_str(), "resume")),
     }
-    Ok(Approval {
-        approver: verified.person().into(),
-        holds: agreed.clone(),
-    })
+}
+
+fn mismatch(found: impl std::fmt::Display, wanted: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Code::ApprovalMismatch, found, wanted)
 }
 
 /// What is wrong with an approval, told as what is wrong with the order that carries it.

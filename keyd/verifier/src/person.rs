@@ -93,7 +93,7 @@ impl VerifiedPerson {
     pub fn verify_may_activate(&self) -> Result<(), Refusal> {
         match self.role {
             Role::Staff | Role::Lead => Ok(()),
-            Role::SecurityOfficer | Role::Auditor => {
+            Role::SecurityOfficer | Role::NationalAdministrator | Role::Auditor => {
                 Err(Refusal::new(Code::KeyRole, self.role, "staff or lead"))
             }
         }
@@ -135,6 +135,27 @@ impl VerifiedPerson {
     }
 }
 
+/// Verifies that a person with this role can be of `site`: national administrators and their
+/// auditors are of the reserved site, everybody else of another.
+///
+/// # Errors
+///
+/// `KEY_ROLE`.
+pub fn verify_role_of_site(role: Role, site: &SiteCode) -> Result<(), Refusal> {
+    let (fits, wanted) = if site.is_national() {
+        let fits = matches!(role, Role::NationalAdministrator | Role::Auditor);
+        (fits, "a national administrator or auditor")
+    } else {
+        let fits = !matches!(role, Role::NationalAdministrator);
+        (fits, "a role of one site")
+    };
+    if fits {
+        return Ok(());
+    }
+    let found = format!("role {role} at {site}");
+    Err(Refusal::new(Code::KeyRole, found, wanted))
+}
+
 /// What a person's certificate says, once its profile was verified.
 pub(crate) struct Said {
     pub(crate) person: PersonId,
@@ -165,6 +186,9 @@ impl Said {
         let role: Role = role
             .parse()
             .map_err(|error| Refusal::new(Code::CertificateProfile, role, error))?;
+        verify_role_of_site(role, site).map_err(|refusal| {
+            Refusal::new(Code::CertificateProfile, refusal.found(), refusal.wanted())
+        })?;
         shape
             .named(&subject::person_label(person))
             .issued_by(authority.certificate())
@@ -174,5 +198,28 @@ impl Said {
             .text(oid::EXT_ROLE, role.as_str())
             .verify()?;
         Ok(Self { person, role, key })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserved_site_has_its_own_roles_and_no_other_site_has_them() {
+        let (national, site): (SiteCode, SiteCode) = (
+            SiteCode::NATIONAL.parse().unwrap(),
+            "hmp-x".parse().unwrap(),
+        );
+        for role in Role::ALL {
+            let there = verify_role_of_site(role, &national).is_ok();
+            let here = verify_role_of_site(role, &site).is_ok();
+            let wanted = match role {
+                Role::Staff | Role::Lead | Role::SecurityOfficer => (false, true),
+                Role::NationalAdministrator => (true, false),
+                Role::Auditor => (true, true),
+            };
+            assert_eq!((there, here), wanted, "{role}");
+        }
     }
 }

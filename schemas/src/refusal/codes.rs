@@ -514,6 +514,18 @@ codes! {
         "This security key has been stopped",
         "A hold stands on the key.",
         "Ask your team lead; use another security key.";
+    PersonSuspended, "PERSON_SUSPENDED", Refused, Stop,
+        "This person's security keys have been stopped",
+        "A hold stands on the person, and with them on all their keys at every site.",
+        "Ask your team lead.";
+    SiteSuspended, "SITE_SUSPENDED", Refused, Stop,
+        "All laptops here have been stopped",
+        "A hold stands on the site.",
+        "Ask your security office when work may go on.";
+    NationSuspended, "NATION_SUSPENDED", Refused, Stop,
+        "All laptops everywhere have been stopped",
+        "A hold stands on the whole service.",
+        "Ask your security office when work may go on.";
     KeyLost, "KEY_LOST", Refused, Stop,
         "This security key was reported lost",
         "A lost or stolen hold stands on the key.",
@@ -623,15 +635,15 @@ codes! {
         "Look at the list of what stands and name those.";
     ApprovalRequired, "APPROVAL_REQUIRED", Refused, NotNow,
         "A second person must agree",
-        "What was lost, stolen or part of an incident comes back only with two people of different roles.",
-        "Ask a person with the other role to approve it.";
+        "The act takes two people, or the person who asked for it may no longer act.",
+        "Ask a second person to agree.";
     ApprovalSelf, "APPROVAL_SELF", Refused, NotNow,
         "You cannot approve your own request",
         "Requester and approver are the same person or key.",
         "Ask another person.";
     ApprovalRole, "APPROVAL_ROLE", Refused, NotNow,
         "The second person must have another role",
-        "Both signatures come from people with the same role.",
+        "The role of the second person does not go with that of the first for this act.",
         "Ask a person with the other role.";
     ApprovalExpired, "APPROVAL_EXPIRED", Conflict, NotNow,
         "The request waited too long",
@@ -641,6 +653,10 @@ codes! {
         "The approval is for something else",
         "The approval does not cover exactly the act that was requested.",
         "Approve the request as it is shown.";
+    UndoNotPossible, "UNDO_NOT_POSSIBLE", Conflict, NotNow,
+        "This stop cannot simply be taken back",
+        "Only whoever placed a stop for misuse, maintenance or another everyday reason may undo it, within ten minutes.",
+        "Let it work again in the usual way.";
     // The gate.
     GateLatched, "GATE_LATCHED", Refused, Stop,
         "This laptop has been stopped",

@@ -52,8 +52,18 @@ impl SitePeople {
             Role::Lead => &self.leads[0],
             Role::SecurityOfficer => &self.officer,
             Role::Auditor => &self.auditor,
+            Role::NationalAdministrator => unreachable!("no site has one; ask the fleet"),
         }
     }
+}
+
+/// The people of the reserved site.
+#[derive(Debug)]
+pub struct Nationals {
+    /// Two national administrators, by the charter.
+    pub administrators: Vec<Person>,
+    /// Their auditor.
+    pub auditor: Person,
 }
 
 /// An installation with people, at a running keyd.
@@ -67,6 +77,8 @@ pub struct Fleet {
     pub keys: VerifiedServiceKeys,
     /// The people of each site, in the order of the installation's sites.
     pub people: Vec<SitePeople>,
+    /// The people of the nation, where the installation has the reserved site.
+    pub nation: Option<Nationals>,
     seed: Seed,
     next: AtomicU64,
 }
@@ -90,8 +102,12 @@ impl Fleet {
             .map(|site| site.code.clone())
             .collect();
         for site in sites {
-            let people = fleet.found_site(&site).await?;
-            fleet.people.push(people);
+            if site.is_national() {
+                fleet.nation = Some(fleet.found_nation(&site).await?);
+            } else {
+                let people = fleet.found_site(&site).await?;
+                fleet.people.push(people);
+            }
         }
         Ok(fleet)
     }
@@ -112,6 +128,7 @@ impl Fleet {
             caller,
             keys,
             people: Vec::new(),
+            nation: None,
             seed: seed.child("fleet"),
             next: AtomicU64::new(1),
         })
@@ -167,6 +184,52 @@ impl Fleet {
             .unwrap()
     }
 
+    /// The people of the nation.
+    pub fn nation(&self) -> &Nationals {
+        self.nation.as_ref().unwrap()
+    }
+
+    /// Somebody with this role, who reaches the first site.
+    pub fn with(&self, role: Role) -> &Person {
+        match role {
+            Role::NationalAdministrator => &self.nation().administrators[0],
+            Role::Staff | Role::Lead | Role::SecurityOfficer | Role::Auditor => {
+                self.first().with(role)
+            }
+        }
+    }
+
+    async fn found_nation(&self, code: &SiteCode) -> Result<Nationals, CallError> {
+        let tokens = [self.token(), self.token()];
+        let role = Role::NationalAdministrator;
+        let first = |token: &Token| FirstKey {
+            key: token.key.public().thumbprint(),
+            role,
+        };
+        let charter = self
+            .installation
+            .charter(code, tokens.iter().map(first).collect());
+        let charter = self.installation.sign_charter(&charter);
+        let hello = SiteHello {
+            charter: charter.clone(),
+        };
+        self.caller.welcome_site(&hello).await?;
+        let site = self.installation.site(code);
+        let mut administrators = Vec::new();
+        for token in tokens {
+            let by = Voucher::Charter {
+                charter: charter.clone(),
+            };
+            administrators.push(self.enrol_key(site, token, role, by, None).await?);
+        }
+        let [one, other] = [&administrators[0], &administrators[1]];
+        let auditor = self.vouched_key(site, Role::Auditor, one, other).await?;
+        Ok(Nationals {
+            administrators,
+            auditor,
+        })
+    }
+
     async fn found_site(&self, code: &SiteCode) -> Result<SitePeople, CallError> {
         let (leads, officer) = ([self.token(), self.token()], self.token());
         let first = |token: &Token, role| FirstKey {
@@ -220,6 +283,22 @@ impl Fleet {
         let nonce = self.caller.challenge_person().await?.nonce;
         let action = person.action(nonce, act);
         self.caller.act(&person.signed_act(&action)).await
+    }
+
+    /// Agrees, as the second person, to what waits.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn agree(&self, person: &Person, waits: &Outcome) -> Result<ActionAnswer, CallError> {
+        let Outcome::WaitsForSecondPerson { request, act, .. } = waits else {
+            unreachable!("nothing waits: {waits:?}");
+        };
+        let agree = Act::Agree {
+            request: *request,
+            act: *act,
+        };
+        self.act(person, agree).await
     }
 
     /// Stops something at once.

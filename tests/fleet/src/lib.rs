@@ -53,7 +53,7 @@ pub mod x509;
 pub use self::caller::{Caller, Said, code_of};
 pub use self::clock::now;
 #[cfg(feature = "service")]
-pub use self::fleet::{Fleet, SitePeople};
+pub use self::fleet::{Fleet, Nationals, SitePeople};
 #[cfg(feature = "service")]
 pub use self::herd::{Returned, return_at_once, shake_hands};
 pub use self::installation::{Authority, Installation, Site};

@@ -32,6 +32,7 @@ impl Reader {
         Query {
             reader: self.id,
             counter: self.counter.fetch_add(1, Ordering::Relaxed),
+            about: None,
             question,
         }
     }

@@ -225,7 +225,7 @@ impl Prompt<'_> {
                 self.teller.say(&format!(
                     "the officer asked; request {request} waits for the lead"
                 ));
-                let words = ["resume", LAPTOP, "--request", request];
+                let words = ["agree", request];
                 let agreed = self.cast.world.wardkey_in_words(&lead, &words)?;
                 self.teller
                     .say(format!("{}{}", agreed.out, agreed.err).trim_end());

@@ -403,7 +403,6 @@ impl Forge {
                 act: Act::Resume {
                     target: Target::Laptop { device: DEVICE },
                     holds: vec![hold_id(number)],
-                    request: None,
                     note: "found".parse().unwrap(),
                 },
             };

@@ -19,6 +19,7 @@ mod moves;
 mod network;
 mod older_disk;
 mod orders;
+mod record;
 mod security_chip;
 mod security_keys;
 mod ward;

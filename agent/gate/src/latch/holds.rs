@@ -251,6 +251,7 @@ fn stricter(one: Hold, other: Hold) -> Hold {
     }
     const fn role_rank(role: Role) -> u8 {
         match role {
+            Role::NationalAdministrator => 4,
             Role::SecurityOfficer => 3,
             Role::Lead => 2,
             Role::Staff => 1,

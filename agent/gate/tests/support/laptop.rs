@@ -253,7 +253,6 @@ impl Laptop {
                     device: self.identity.device,
                 },
                 holds: holds.to_vec(),
-                request: None,
                 note: "found".parse().unwrap(),
             },
         };

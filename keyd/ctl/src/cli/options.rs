@@ -50,9 +50,12 @@ pub struct Options {
     /// Where the permission to read is kept.
     #[arg(long, global = true, help = READER_FILE, value_name = "FILE", hide_short_help = true, help_heading = SETTINGS)]
     pub reader_file: Option<PathBuf>,
-    /// The site you work for, as in its security keys
-    #[arg(long, global = true, value_name = "CODE", hide_short_help = true, help_heading = SETTINGS)]
+    /// The site you work for, as in its security keys; `national` for the whole nation
+    #[arg(long = "as-site", global = true, value_name = "CODE", hide_short_help = true, help_heading = SETTINGS)]
     pub site: Option<SiteCode>,
+    /// Ask about this site; for people who work for the whole nation
+    #[arg(long, global = true, value_name = "CODE", hide_short_help = true, help_heading = EVERYWHERE)]
+    pub about: Option<SiteCode>,
     /// The installation's root certificate, DER or PEM
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true, help_heading = SETTINGS)]
     pub root_certificate: Option<PathBuf>,

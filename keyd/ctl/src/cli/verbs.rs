@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use wardkey_schemas::ids::{ApprovalId, HoldId, PersonId};
-use wardkey_schemas::names::{AssetTag, DisplayName, Note, TokenSerial};
+use wardkey_schemas::names::{AssetTag, DisplayName, Note, SiteCode, TokenSerial};
 use wardkey_schemas::order::{HoldClass, Mode};
 use wardkey_schemas::phrase::Phrase;
 use wardkey_schemas::role::Role;
@@ -196,22 +196,68 @@ pub struct ServeWitness {
     pub tls_key: Option<PathBuf>,
 }
 
+/// Who is meant: a person's full number, or the name that colleagues call them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Who {
+    /// Their number.
+    Number(PersonId),
+    /// Their name.
+    Name(String),
+}
+
+impl FromStr for Who {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let number = text.parse().map(Self::Number);
+        Ok(number.unwrap_or_else(|_| Self::Name(text.to_owned())))
+    }
+}
+
+/// What is stopped or let work again: exactly one of them.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub struct What {
+    #[arg(value_name = "TARGET", help = TARGET_HELP)]
+    /// A laptop or a security key.
+    pub target: Option<Typed>,
+    /// A person, with all their security keys at every site: their name or full number
+    #[arg(long, value_name = "WHO")]
+    pub person: Option<Who>,
+    /// Every laptop of a site
+    #[arg(long, value_name = "CODE")]
+    pub site: Option<SiteCode>,
+    /// Every laptop of every site
+    #[arg(long)]
+    pub national: bool,
+}
+
 /// A stop.
 ///
 /// Lost and stolen take effect at once; a running visit ends. Staff may report what is lost or
 /// stolen; the other reasons are for team leads and security officers. What was lost, stolen or
 /// part of an incident comes back only when two people of different roles agree.
+///
+/// What the stop would do is shown before you touch your key: which visits end, and who else must
+/// agree. --dry-run shows that and does nothing. One security officer alone may block all new starts
+/// of a site (--after-this-call); ending its running visits takes a second person, and whatever is
+/// national takes two national administrators. Then the command prints the number of the request and
+/// ends with exit code 3; the second person runs `wardkey agree` with their own security key.
 #[derive(Args, Debug)]
 pub struct Stop {
-    #[arg(value_name = "TARGET", help = TARGET_HELP)]
     /// What to stop.
-    pub target: Typed,
+    #[command(flatten)]
+    pub what: What,
     /// Why.
     #[command(flatten)]
     pub reason: Reason,
     /// Let a running visit finish; nothing new starts
     #[arg(long, conflicts_with_all = ["lost", "stolen"])]
     pub after_this_call: bool,
+    /// Show what the stop would do, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// In your own words, for the record; no names of patients
     #[arg(long, value_name = "TEXT")]
     pub note: Option<Note>,
@@ -310,19 +356,16 @@ pub struct Lost {
 ///
 /// Without --hold every stop that stands is lifted. What was lost or stolen is enrolled again before
 /// it opens anything. Where a second person must agree, the command
-/// prints the number of the request and ends with exit code 3; a person with another role then
-/// runs the same command with --request and their own security key.
+/// prints the number of the request and ends with exit code 3; the second person then runs
+/// `wardkey agree` with their own security key.
 #[derive(Args, Debug)]
 pub struct Resume {
-    #[arg(value_name = "TARGET", help = TARGET_HELP)]
     /// What may work again.
-    pub target: Typed,
+    #[command(flatten)]
+    pub what: What,
     /// Lift this stop only; may be given several times [default: all that stand]
     #[arg(long = "hold", value_name = "ID", value_parser = number::<HoldId>)]
     pub holds: Vec<HoldId>,
-    /// Agree to this request of another person
-    #[arg(long, value_name = "ID", value_parser = number::<ApprovalId>)]
-    pub request: Option<ApprovalId>,
     /// In your own words, for the record; no names of patients
     #[arg(long, value_name = "TEXT")]
     pub note: Option<Note>,
@@ -331,15 +374,61 @@ pub struct Resume {
     pub watch: bool,
 }
 
+/// Taking a stop back.
+///
+/// A stop for misuse, maintenance or another everyday reason can be taken back by whoever placed it,
+/// within ten minutes, in one step. The stop printed its number; lists show it too.
+#[derive(Args, Debug)]
+pub struct Undo {
+    /// The number of the hold
+    #[arg(value_name = "HOLD", value_parser = number::<HoldId>)]
+    pub hold: HoldId,
+    /// In your own words, for the record; no names of patients
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Note>,
+    /// Show the laptop take note
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Agreeing to what another person has asked for.
+///
+/// What they signed is shown first, as they signed it: whose word it is, what is done, and why. You
+/// sign exactly that.
+#[derive(Args, Debug)]
+pub struct Agree {
+    /// The number of the request, as `wardkey requests` lists it
+    #[arg(value_name = "REQUEST", value_parser = number::<ApprovalId>)]
+    pub request: ApprovalId,
+    /// Show the laptops stop or take note
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// A line for the people in front of a laptop.
+#[derive(Args, Debug)]
+pub struct Message {
+    /// The tag on the laptop's lid, or its full number
+    #[arg(value_name = "TAG")]
+    pub laptop: Typed,
+    /// What they read; no names of patients
+    #[arg(value_name = "TEXT")]
+    pub text: Note,
+    /// Show it arrive
+    #[arg(long)]
+    pub watch: bool,
+}
+
 /// Taking something out of use.
 ///
-/// What was revoked never comes back: a laptop is enrolled anew, a security key is reset first.
-/// Only security officers can do this.
+/// What was revoked never comes back: a laptop is enrolled anew, a security key is reset first. With
+/// --person all their security keys are revoked, at every site.
+/// Only security officers and national administrators can do this.
 #[derive(Args, Debug)]
 pub struct Revoke {
-    #[arg(value_name = "TARGET", help = TARGET_HELP)]
     /// What to revoke.
-    pub target: Typed,
+    #[command(flatten)]
+    pub what: What,
     /// In your own words, for the record; no names of patients
     #[arg(long, value_name = "TEXT")]
     pub note: Option<Note>,

@@ -64,6 +64,15 @@ pub(super) async fn orders(desk: &mut Desk, orders: &Orders) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
+/// `wardkey alerts`
+pub(super) async fn alerts(desk: &mut Desk) -> Result<Exit, Failure> {
+    let rows = desk.alerts().await?;
+    let text = lists::alerts(&rows, &desk.times);
+    let json = serde_json::json!({ "answer_is_signed": false, "alerts": rows });
+    desk.output.data(&text, &json)?;
+    Ok(Exit::Done)
+}
+
 /// `wardkey log`
 pub(super) async fn log(desk: &mut Desk, log: &Log) -> Result<Exit, Failure> {
     let rows = desk.record(log.before).await?;

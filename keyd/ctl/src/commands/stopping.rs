@@ -1,18 +1,16 @@
 //! Stopping, revoking, ending: what will happen is shown first, and somebody says that it is meant.
 
-use wardkey_schemas::action::{Act, Target};
+use wardkey_schemas::action::Act;
 use wardkey_schemas::ids::SessionId;
 use wardkey_schemas::order::{HoldClass, Mode};
-use wardkey_schemas::query::SessionRow;
 use wardkey_schemas::{Code, Refusal};
 use wardkey_told::Exit;
 
-use super::lists::if_permitted;
 use super::{About, finish, note_or_none};
 use crate::cli::{End, Revoke, Stop};
 use crate::desk::{Chosen, Desk};
 use crate::failure::Failure;
-use crate::show::lists;
+use crate::show::{impact, lists};
 use crate::target::{Form, Found};
 use crate::text::Text;
 
@@ -26,11 +24,14 @@ pub(super) async fn stop(desk: &mut Desk, stop: Stop) -> Result<Exit, Failure> {
     };
     let mode = stop.mode();
     let note = note_or_none(stop.note)?;
-    let chosen = desk.choose(&stop.target, false).await?;
-    let lines = before(desk, &chosen, effect(class, mode)).await?;
+    let chosen = desk.choose_what(&stop.what, mode, stop.dry_run).await?;
+    if stop.dry_run {
+        return dry_run(desk, &chosen, mode);
+    }
+    let lines = before(desk, &chosen, mode, effect(class, mode));
     desk.make_sure(&lines)?;
     let act = Act::Stop {
-        target: chosen.target,
+        target: chosen.target.clone(),
         class,
         mode,
         note,
@@ -42,16 +43,18 @@ pub(super) async fn stop(desk: &mut Desk, stop: Stop) -> Result<Exit, Failure> {
 /// `wardkey revoke`
 pub(super) async fn revoke(desk: &mut Desk, revoke: Revoke) -> Result<Exit, Failure> {
     let note = note_or_none(revoke.note)?;
-    let chosen = desk.choose(&revoke.target, false).await?;
+    let chosen = desk
+        .choose_what(&revoke.what, Mode::Immediate, false)
+        .await?;
     let lines = before(
         desk,
         &chosen,
+        Mode::Immediate,
         "revoking it takes effect at once and is for good: it never comes back",
-    )
-    .await?;
+    );
     desk.make_sure(&lines)?;
     let act = Act::Revoke {
-        target: chosen.target,
+        target: chosen.target.clone(),
         note,
     };
     let answer = desk.act(act, &format!("revoke {}", chosen.name)).await?;
@@ -103,22 +106,40 @@ const fn effect(class: HoldClass, mode: Mode) -> &'static str {
 }
 
 /// What a person is shown before they say that it is meant.
-async fn before(desk: &mut Desk, chosen: &Chosen, effect: &str) -> Result<String, Failure> {
+fn before(desk: &Desk, chosen: &Chosen, mode: Mode, effect: &str) -> String {
     let mut lines = Text::from(match &chosen.row {
         Some(Found::Laptop(row)) => lists::laptop(row, &desk.times),
         Some(Found::Key(row)) => lists::key(row, &desk.times),
         None => chosen.name.clone(),
     });
-    if let (Target::Key { key }, Some(_)) = (&chosen.target, &chosen.row) {
-        let visits: Vec<SessionRow> = if_permitted(desk.sessions().await)?;
-        let running = visits
-            .iter()
-            .filter(|visit| visit.lists(key) && visit.ended_at.is_none());
-        for visit in running {
-            let laptop = &visit.asset;
-            lines.add(format_args!("\n  a visit runs with it on laptop {laptop}"));
-        }
+    if let Some(impact) = &chosen.impact {
+        let said = impact::impact(impact, mode, &desk.times);
+        lines.add(format_args!("\n{}", said.trim_end()));
     }
     lines.add(format_args!("\n{effect}"));
-    Ok(lines.done())
+    lines.done()
+}
+
+/// `wardkey stop --dry-run`
+fn dry_run(desk: &Desk, chosen: &Chosen, mode: Mode) -> Result<Exit, Failure> {
+    let Some(impact) = &chosen.impact else {
+        return Err(Failure::Refused(Box::new(Refusal::new(
+            Code::NotPermitted,
+            "your role may not ask what a stop would do",
+            "a role that may",
+        ))));
+    };
+    let text = format!(
+        "{}: nothing was done\n{}",
+        chosen.name,
+        impact::impact(impact, mode, &desk.times)
+    );
+    let json = serde_json::json!({
+        "answer_is_signed": false,
+        "dry_run": true,
+        "target": chosen.json(),
+        "impact": impact,
+    });
+    desk.output.data(&text, &json)?;
+    Ok(Exit::Done)
 }

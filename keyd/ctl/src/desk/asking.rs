@@ -1,12 +1,14 @@
 //! Asking for lists, with a key that the person at the desk let read for a while.
 
-use wardkey_schemas::action::{Act, OrderSent, Outcome};
+use wardkey_schemas::action::{Act, OrderSent, Outcome, Target};
+use wardkey_schemas::alert::AlertRow;
 use wardkey_schemas::delivery::DeliveryRow;
 use wardkey_schemas::ids::DeviceId;
 use wardkey_schemas::jws::Sealed;
+use wardkey_schemas::order::Mode;
 use wardkey_schemas::query::{
-    Answer, KeyRow, LaptopRow, OrderRow, PolicyRow, Question, READER_LASTS_MOST, RecordRow,
-    SessionRow,
+    Answer, Impact, KeyRow, LaptopRow, OrderRow, PolicyRow, Question, READER_LASTS_MOST, RecordRow,
+    RequestRow, SessionRow,
 };
 use wardkey_schemas::{Code, Refusal, limits};
 use wardkey_token::message::MessageError;
@@ -126,6 +128,46 @@ impl Desk {
         Err(another_answer())
     }
 
+    /// What a stop would do.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub async fn impact(&mut self, target: &Target, mode: Mode) -> Result<Impact, Failure> {
+        let target = target.clone();
+        let answer = self.ask(Question::Impact { target, mode }).await?;
+        if let Answer::Impact(impact) = answer {
+            return Ok(impact);
+        }
+        Err(another_answer())
+    }
+
+    /// What waits for a second person, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub async fn requests(&mut self) -> Result<Vec<RequestRow>, Failure> {
+        let answer = self.ask(Question::Requests).await?;
+        if let Answer::Requests(rows) = answer {
+            return Ok(rows);
+        }
+        Err(another_answer())
+    }
+
+    /// What somebody should look at, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub async fn alerts(&mut self) -> Result<Vec<AlertRow>, Failure> {
+        let answer = self.ask(Question::Alerts).await?;
+        if let Answer::Alerts(rows) = answer {
+            return Ok(rows);
+        }
+        Err(another_answer())
+    }
+
     async fn ask(&mut self, question: Question) -> Result<Answer, Failure> {
         let slot = self.slot()?;
         let _turn = self.turn(&slot)?;
@@ -155,7 +197,10 @@ impl Desk {
         permission: &mut Permission,
         question: &Question,
     ) -> Result<Answer, Failure> {
-        let query = permission.sign(question).map_err(MessageError::from)?;
+        let about = self.about.as_ref();
+        let query = permission
+            .sign(question, about)
+            .map_err(MessageError::from)?;
         if let Slot::File(file) = slot {
             file.keep(permission)?;
         }

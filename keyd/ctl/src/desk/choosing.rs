@@ -3,10 +3,12 @@
 use wardkey_schemas::Code;
 use wardkey_schemas::action::Target;
 use wardkey_schemas::ids::DeviceId;
-use wardkey_schemas::order::Hold;
-use wardkey_schemas::query::{KeyRow, LaptopRow};
+use wardkey_schemas::order::{Hold, Mode};
+use wardkey_schemas::query::{Impact, KeyRow, LaptopRow};
 
 use super::Desk;
+use crate::alike::alike;
+use crate::cli::{What, Who};
 use crate::failure::Failure;
 use crate::target::{Form, Found, NoTarget, Typed, find};
 
@@ -18,14 +20,20 @@ pub struct Chosen {
     /// How a person names it: `laptop HMP-X-03`.
     pub name: String,
     /// Its row, unless it was named by its full number and nobody needed more, or the person's role
-    /// may not read the list.
+    /// may not read the list. A person, a site and the nation are in no list.
     pub row: Option<Found>,
+    /// What a stop of it would do, where that was asked.
+    pub impact: Option<Impact>,
 }
 
 impl Chosen {
     /// The holds on it, as far as they were read.
     pub fn holds(&self) -> &[Hold] {
-        self.row.as_ref().map_or(&[], Found::holds)
+        match (&self.row, &self.impact) {
+            (Some(row), _) => row.holds(),
+            (None, Some(impact)) => &impact.standing,
+            (None, None) => &[],
+        }
     }
 
     /// As a script reads it.
@@ -52,6 +60,7 @@ impl From<Found> for Chosen {
             target: found.target(),
             name,
             row: Some(found),
+            impact: None,
         }
     }
 }
@@ -85,6 +94,7 @@ impl Desk {
                     target: Target::Laptop { device },
                     name: format!("laptop {device}"),
                     row: None,
+                    impact: None,
                 };
                 if need == Need::Name {
                     return Ok(unseen);
@@ -97,6 +107,7 @@ impl Desk {
                     target: Target::Key { key: *key },
                     name: format!("security key {key}"),
                     row: None,
+                    impact: None,
                 };
                 if need == Need::Name {
                     return Ok(unseen);
@@ -117,6 +128,100 @@ impl Desk {
             }
             Form::Digits { .. } => self.choose_by_digits(typed).await,
         }
+    }
+
+    /// What is meant, however far it reaches; what a stop with `mode` would do is asked where
+    /// somebody is to be shown it, or `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub async fn choose_what(
+        &mut self,
+        what: &What,
+        mode: Mode,
+        wanted: bool,
+    ) -> Result<Chosen, Failure> {
+        let mut chosen = match what {
+            What {
+                target: Some(typed),
+                ..
+            } => self.choose(typed, wanted).await?,
+            What {
+                person: Some(who), ..
+            } => self.choose_person(who).await?,
+            What {
+                site: Some(site), ..
+            } => Chosen {
+                target: Target::Site { site: site.clone() },
+                name: format!("site {site}"),
+                row: None,
+                impact: None,
+            },
+            What { national: true, .. } => Chosen {
+                target: Target::Nation,
+                name: "the whole nation".to_owned(),
+                row: None,
+                impact: None,
+            },
+            What { .. } => {
+                return Err(Failure::usage(
+                    "nothing was named",
+                    "name a laptop, a security key, --person, --site or --national",
+                ));
+            }
+        };
+        if wanted || !self.asks_nobody() {
+            chosen.impact = match self.impact(&chosen.target, mode).await {
+                // Staff report what is lost, and may not ask.
+                Err(failure) if failure.is_refused_with(&[Code::NotPermitted]) => None,
+                impact => Some(impact?),
+            };
+        }
+        Ok(chosen)
+    }
+
+    /// A person, by their full number or by the name that colleagues call them.
+    async fn choose_person(&mut self, who: &Who) -> Result<Chosen, Failure> {
+        let (person, name) = match who {
+            Who::Number(person) => (*person, person.to_string()),
+            Who::Name(name) => {
+                let rows = self.keys().await?;
+                let mut found: Vec<&KeyRow> = rows
+                    .iter()
+                    .filter(|row| row.name.as_str().eq_ignore_ascii_case(name))
+                    .collect();
+                found.sort_by_key(|row| row.person);
+                found.dedup_by_key(|row| row.person);
+                match found.as_slice() {
+                    [only] => (only.person, only.name.to_string()),
+                    [] => {
+                        return Err(NoTarget::Unknown {
+                            typed: name.clone(),
+                            what: "person",
+                            like: alike(name, rows.iter().map(|row| row.name.to_string())),
+                        }
+                        .into());
+                    }
+                    [_, _, ..] => {
+                        let fits = found
+                            .iter()
+                            .map(|row| format!("{} ({})", row.name, row.person));
+                        return Err(NoTarget::Ambiguous {
+                            typed: name.clone(),
+                            fits: fits.collect(),
+                        }
+                        .into());
+                    }
+                }
+            }
+        };
+        Ok(Chosen {
+            target: Target::Person { person },
+            name: format!("{name} with all their security keys"),
+            row: None,
+            impact: None,
+        })
     }
 
     /// Digits are a serial number, and a tag if a laptop bears it.

@@ -57,11 +57,11 @@ fn a_permission_goes_on_where_the_last_command_left_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = file(&folder);
     let mut first = permission(&settings());
-    first.sign(&Question::Laptops).unwrap();
+    first.sign(&Question::Laptops, None).unwrap();
     file.keep(&first).unwrap();
 
     let mut second = file.find().unwrap().unwrap();
-    let signed = second.sign(&Question::Keys).unwrap();
+    let signed = second.sign(&Question::Keys, None).unwrap();
     let query = signed.open(first.key.public()).unwrap().into_message();
     assert_eq!(query.reader, ReaderId::from_bytes([7; 16]));
     assert_eq!(query.counter, 2);
@@ -147,7 +147,7 @@ fn two_programs_never_use_a_counter_twice() {
     let ask = || {
         let _turn = file.lock(|| ()).unwrap();
         let mut permission = file.find().unwrap().unwrap();
-        permission.sign(&Question::Laptops).unwrap();
+        permission.sign(&Question::Laptops, None).unwrap();
         file.keep(&permission).unwrap();
         permission.kept.counter
     };

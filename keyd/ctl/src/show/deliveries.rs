@@ -66,6 +66,7 @@ fn state(row: &DeliveryRow, times: &Times) -> String {
             format!("not reached; could not run past {}", clock(at))
         }
         Delivery::Resumed { at } => format!("laptop says no longer stopped {}", clock(at)),
+        Delivery::Shown { at } => format!("shown on its screen {}", clock(at)),
         Delivery::Refused { at } => {
             let at = clock(at);
             format!("NOT OBEYED {at}: its approvals did not convince the laptop")
@@ -89,6 +90,7 @@ pub fn exit(rows: &[DeliveryRow]) -> Exit {
         | Delivery::Stopped { .. }
         | Delivery::AfterThisCall { .. }
         | Delivery::Resumed { .. }
+        | Delivery::Shown { .. }
         | Delivery::CannotStart => Exit::Done,
     });
     ends.fold(Exit::Done, |worst, end| match (worst, end) {

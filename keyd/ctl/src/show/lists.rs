@@ -1,5 +1,6 @@
 //! Laptops, security keys and visits as tables.
 
+use wardkey_schemas::alert::AlertRow;
 use wardkey_schemas::limits;
 use wardkey_schemas::order::{Hold, Mode};
 use wardkey_schemas::query::{KeyRow, LaptopRow, SessionRow};
@@ -141,6 +142,23 @@ pub fn sessions(rows: &[SessionRow], times: &Times) -> String {
     }
     let mut text = Text::from(table.to_string());
     end(&mut text, rows.len(), "visits");
+    text.done()
+}
+
+/// What somebody should look at.
+pub fn alerts(rows: &[AlertRow], times: &Times) -> String {
+    let mut table = Table::new(["WHEN", "SITE", "WHAT", "ABOUT", "DETAIL"]);
+    for row in rows {
+        table.push([
+            times.both(row.at),
+            row.site.to_string(),
+            row.kind.to_string(),
+            shown(&row.object),
+            shown(&row.detail),
+        ]);
+    }
+    let mut text = Text::from(table.to_string());
+    end(&mut text, rows.len(), "alerts");
     text.done()
 }
 

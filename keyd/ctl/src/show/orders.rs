@@ -54,6 +54,7 @@ fn result(row: &OrderRow) -> String {
         Some("already-closed") => "stopped; nothing was running".to_owned(),
         Some("after-this-call") => "will stop when the running visit ends".to_owned(),
         Some("session-ended") => "visit ended".to_owned(),
+        Some("shown") => "shown on its screen".to_owned(),
         Some("resumed") => "no longer stopped".to_owned(),
         Some("refused") => "NOT OBEYED: its approvals did not convince the laptop".to_owned(),
         Some(other) => shown(other),
@@ -211,6 +212,7 @@ order 12: stop
             OrderResult::AfterThisCall,
             OrderResult::SessionEnded,
             OrderResult::Resumed,
+            OrderResult::Shown,
             OrderResult::Refused,
         ];
         for said in all {

@@ -22,6 +22,7 @@ pub const fn exit(outcome: &Outcome) -> Exit {
         | Outcome::ReportedLost { .. }
         | Outcome::Resumed { .. }
         | Outcome::SessionEnded { .. }
+        | Outcome::MessageSent { .. }
         | Outcome::ReaderOpened { .. } => Exit::Done,
     }
 }
@@ -76,17 +77,21 @@ pub fn outcome(answer: &ActionAnswer, name: &str, times: &Times) -> String {
         }
         Outcome::WaitsForSecondPerson {
             request,
+            act,
             expires_in,
         } => {
-            line(format!(
-                "{name} waits for a second person with another role"
-            ));
+            line(format!("{name} waits for a second person to agree"));
             line(format!("  request    {request}"));
+            line(format!("  act        {act}"));
             let until = times.both(answer.committed_at.plus(*expires_in));
             line(format!("  waits till {until}"));
         }
         Outcome::SessionEnded { orders } => {
             line(format!("{name} is ended"));
+            each(orders, &mut line);
+        }
+        Outcome::MessageSent { orders } => {
+            line(format!("the line is on its way to {name}"));
             each(orders, &mut line);
         }
         Outcome::ReaderOpened { lasts, .. } => {
@@ -109,11 +114,10 @@ fn each(orders: &[OrderSent], line: &mut impl FnMut(String)) {
 }
 
 /// What to type next, for the person who is to agree.
-pub fn next_person(answer: &ActionAnswer, command: &str) -> Option<String> {
+pub fn next_person(answer: &ActionAnswer) -> Option<String> {
     match &answer.outcome {
         Outcome::WaitsForSecondPerson { request, .. } => Some(format!(
-            "a person with another role agrees with their own security key:\n  {command} --request \
-             {request}"
+            "a second person agrees with their own security key:\n  wardkey agree {request}"
         )),
         Outcome::Confirmed
         | Outcome::PersonLeft { .. }
@@ -122,6 +126,7 @@ pub fn next_person(answer: &ActionAnswer, command: &str) -> Option<String> {
         | Outcome::ReportedLost { .. }
         | Outcome::Resumed { .. }
         | Outcome::SessionEnded { .. }
+        | Outcome::MessageSent { .. }
         | Outcome::ReaderOpened { .. } => None,
     }
 }
@@ -145,13 +150,16 @@ pub fn json(answer: &ActionAnswer) -> Value {
         }
         Outcome::WaitsForSecondPerson {
             request,
+            act,
             expires_in,
         } => json!({
             "result": "waits-for-second-person",
             "request": request,
+            "act": act,
             "expires_in": expires_in,
         }),
         Outcome::SessionEnded { orders } => json!({ "result": "session-ended", "orders": orders }),
+        Outcome::MessageSent { orders } => json!({ "result": "message-sent", "orders": orders }),
         Outcome::ReaderOpened { reader, lasts } => {
             json!({ "result": "reader-opened", "reader": reader, "lasts": lasts })
         }
@@ -170,6 +178,7 @@ pub fn orders(outcome: &Outcome) -> &[OrderSent] {
         Outcome::Stopped { orders, .. }
         | Outcome::ReportedLost { orders, .. }
         | Outcome::Resumed { orders, .. }
+        | Outcome::MessageSent { orders }
         | Outcome::SessionEnded { orders } => orders,
         Outcome::Confirmed
         | Outcome::PersonLeft { .. }
@@ -191,6 +200,7 @@ mod tests {
     fn only_what_waits_for_a_second_person_needs_approval() {
         let waits = Outcome::WaitsForSecondPerson {
             request: ApprovalId::from_bytes([1; 16]),
+            act: Sha256::new([1; 32]),
             expires_in: Seconds::new(1800),
         };
         assert_eq!(exit(&waits), Exit::NeedsApproval);
@@ -269,6 +279,7 @@ laptop HMP-X-03 is stopped
     fn a_request_says_until_when_it_waits_and_what_the_next_person_types() {
         let waits = Outcome::WaitsForSecondPerson {
             request: ApprovalId::from_bytes([3; 16]),
+            act: Sha256::new([1; 32]),
             expires_in: Seconds::new(1800),
         };
         let text = said(waits.clone());
@@ -285,10 +296,7 @@ laptop HMP-X-03 is stopped
             "03030303-0303-0303-0303-030303030303"
         );
         assert_eq!(script["committed_at"], "2026-11-22T14:02:06.120Z");
-        let next = next_person(&answer, "wardkey resume HMP-X-03").unwrap();
-        assert!(
-            next.contains("wardkey resume HMP-X-03 --request 03030303-0303"),
-            "{next}"
-        );
+        let next = next_person(&answer).unwrap();
+        assert!(next.contains("wardkey agree 03030303-0303"), "{next}");
     }
 }

@@ -23,16 +23,16 @@ pub(crate) async fn a_known_laptop_enrols_again_only_from_quarantine_and_at_its_
         };
         let again = async || refused(offer(world, &laptop, lead, |_| ()).await);
         assert_eq!(again().await, Code::EkDuplicate, "active");
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
         assert_eq!(again().await, Code::EkDuplicate, "lost");
-        lift(world, target).await;
+        lift(world, target.clone()).await;
         // In quarantine it may, but not while it is stopped once more, and nowhere else.
         let begun = offer(world, &laptop, lead, |_| ()).await.unwrap();
-        stop(world, target, HoldClass::Other, Mode::AfterThisCall).await;
+        stop(world, target.clone(), HoldClass::Other, Mode::AfterThisCall).await;
         assert_eq!(again().await, Code::EkDuplicate, "stopped in quarantine");
         let late = complete(world, &laptop, lead, &begun, |_| ()).await;
         assert_eq!(refused(late), Code::EkDuplicate, "stopped meanwhile");
-        lift(world, target).await;
+        lift(world, target.clone()).await;
         let far_lead = &fleet.second().leads[0];
         let mut elsewhere = fleet.new_laptop(&far_lead.site, EkKind::P256);
         std::mem::swap(
@@ -76,7 +76,7 @@ pub(crate) async fn a_tag_is_on_one_laptop_of_a_site() {
         let target = Target::Laptop {
             device: back.device,
         };
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
         lift(world, target).await;
         let mut back = back;
         let mut free = fleet.new_laptop(&people.site, EkKind::P256);

@@ -4,7 +4,7 @@ use wardkey_fleet::tpm::EkKind;
 use wardkey_fleet::{KeydOptions, Laptop, Person};
 use wardkey_schemas::Code;
 use wardkey_schemas::action::{Act, Outcome, Target};
-use wardkey_schemas::bytes::Nonce;
+use wardkey_schemas::bytes::{Nonce, Sha256};
 use wardkey_schemas::ids::{ApprovalId, HoldId};
 use wardkey_schemas::order::{HoldClass, Mode};
 use wardkey_schemas::query::Question;
@@ -22,21 +22,30 @@ async fn stopped(world: &World, by: &Person, target: Target, class: HoldClass) -
     hold
 }
 
-fn resume(target: Target, holds: &[HoldId], request: Option<ApprovalId>) -> Act {
+fn resume(target: Target, holds: &[HoldId]) -> Act {
     Act::Resume {
         target,
         holds: holds.to_vec(),
-        request,
         note: "".parse().unwrap(),
     }
 }
 
-async fn asked(world: &World, by: &Person, act: Act) -> ApprovalId {
+async fn asked(world: &World, by: &Person, act: Act) -> Outcome {
     let outcome = world.fleet.act(by, act).await.unwrap().outcome;
-    let Outcome::WaitsForSecondPerson { request, .. } = outcome else {
-        panic!("one person was enough: {outcome:?}");
+    let waits = matches!(outcome, Outcome::WaitsForSecondPerson { .. });
+    assert!(waits, "one person was enough: {outcome:?}");
+    outcome
+}
+
+/// What somebody signs who agrees to what waits.
+fn agree(waits: &Outcome) -> Act {
+    let Outcome::WaitsForSecondPerson { request, act, .. } = waits else {
+        panic!("nothing waits: {waits:?}");
     };
-    request
+    Act::Agree {
+        request: *request,
+        act: *act,
+    }
 }
 
 fn laptop_target(laptop: &Laptop) -> Target {
@@ -52,7 +61,7 @@ pub(crate) async fn an_act_has_a_nonce_of_its_own_and_is_for_the_persons_site() 
         let laptop = fleet.laptop(people).await.unwrap();
         let target = laptop_target(&laptop);
         let act = || Act::Stop {
-            target,
+            target: target.clone(),
             class: HoldClass::Other,
             mode: Mode::Immediate,
             note: "".parse().unwrap(),
@@ -104,10 +113,16 @@ pub(crate) async fn whose_key_was_stopped_acts_no_more() {
         let reader = fleet.reader(lead).await.unwrap();
         fleet.ask(&reader, Question::Keys).await.unwrap();
         let hold = stopped(world, lead, laptop_target(&laptop), HoldClass::Lost).await;
-        let act = resume(laptop_target(&laptop), &[hold], None);
+        let act = resume(laptop_target(&laptop), &[hold]);
         let request = asked(world, lead, act).await;
         let target = Target::Key { key: lead.key() };
-        stop(world, target, HoldClass::Misuse, Mode::AfterThisCall).await;
+        stop(
+            world,
+            target.clone(),
+            HoldClass::Misuse,
+            Mode::AfterThisCall,
+        )
+        .await;
         let act = Act::OpenReader {
             reader_key: *reader.key.public(),
             lasts: Seconds::new(60),
@@ -116,8 +131,7 @@ pub(crate) async fn whose_key_was_stopped_acts_no_more() {
         // What they have let a program read, and what they have asked for, ends with it.
         let answer = fleet.ask(&reader, Question::Keys).await;
         assert_eq!(refused(answer), Code::SignerUnknown);
-        let act = resume(laptop_target(&laptop), &[hold], Some(request));
-        let approved = fleet.act(&people.officer, act).await;
+        let approved = fleet.agree(&people.officer, &request).await;
         assert_eq!(refused(approved), Code::ApprovalRequired);
         stop(world, target, HoldClass::Revoked, Mode::Immediate).await;
         let again = fleet
@@ -209,38 +223,38 @@ pub(crate) async fn holds_are_lifted_by_name_and_only_where_they_stand() {
         let laptop = fleet.laptop(people).await.unwrap();
         let other = fleet.laptop(people).await.unwrap();
         let (target, elsewhere) = (laptop_target(&laptop), laptop_target(&other));
-        let hold = stopped(world, lead, target, HoldClass::Maintenance).await;
+        let hold = stopped(world, lead, target.clone(), HoldClass::Maintenance).await;
         let theirs = stopped(world, lead, elsewhere, HoldClass::Maintenance).await;
         let unknown = HoldId::from_random([2; 16]);
         for holds in [vec![], vec![unknown], vec![theirs], vec![hold, theirs]] {
-            let answer = fleet.act(lead, resume(target, &holds, None)).await;
+            let answer = fleet.act(lead, resume(target.clone(), &holds)).await;
             assert_eq!(refused(answer), Code::HoldUnknown, "{holds:?}");
         }
         let far = &fleet.second().leads[0];
-        let answer = fleet.act(far, resume(target, &[hold], None)).await;
+        let answer = fleet.act(far, resume(target.clone(), &[hold])).await;
         assert_eq!(refused(answer), Code::NotFound);
         fleet
-            .act(lead, resume(target, &[hold], None))
+            .act(lead, resume(target.clone(), &[hold]))
             .await
             .unwrap();
-        let answer = fleet.act(lead, resume(target, &[hold], None)).await;
+        let answer = fleet.act(lead, resume(target.clone(), &[hold])).await;
         assert_eq!(refused(answer), Code::HoldUnknown, "lifted before");
         // Named twice is lifted once, or not at all.
-        let hold = stopped(world, lead, target, HoldClass::Maintenance).await;
-        let twice = fleet.act(lead, resume(target, &[hold, hold], None)).await;
+        let hold = stopped(world, lead, target.clone(), HoldClass::Maintenance).await;
+        let twice = fleet.act(lead, resume(target.clone(), &[hold, hold])).await;
         if twice.is_ok() {
             assert!(world.standing(&target).await.is_empty());
         } else {
             fleet
-                .act(lead, resume(target, &[hold], None))
+                .act(lead, resume(target.clone(), &[hold]))
                 .await
                 .unwrap();
         }
         // Lifting one reason leaves the others.
-        let first = stopped(world, lead, target, HoldClass::Maintenance).await;
-        let second = stopped(world, officer, target, HoldClass::Misuse).await;
+        let first = stopped(world, lead, target.clone(), HoldClass::Maintenance).await;
+        let second = stopped(world, officer, target.clone(), HoldClass::Misuse).await;
         let answer = fleet
-            .act(lead, resume(target, &[first], None))
+            .act(lead, resume(target.clone(), &[first]))
             .await
             .unwrap();
         let Outcome::Resumed { remaining, .. } = answer.outcome else {
@@ -249,10 +263,10 @@ pub(crate) async fn holds_are_lifted_by_name_and_only_where_they_stand() {
         assert_eq!(remaining, [second]);
         let opened = fleet.visit(&laptop, &people.staff).await;
         assert_eq!(refused(opened), Code::DeviceSuspended);
-        stop(world, target, HoldClass::Revoked, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Revoked, Mode::Immediate).await;
         for hold in world.standing(&target).await {
             if hold != second {
-                let answer = fleet.act(officer, resume(target, &[hold], None)).await;
+                let answer = fleet.act(officer, resume(target.clone(), &[hold])).await;
                 assert_eq!(refused(answer), Code::StateTransition);
             }
         }
@@ -266,11 +280,17 @@ pub(crate) async fn a_lead_alone_does_not_free_what_an_officer_has_stopped() {
         let (fleet, people) = (&world.fleet, world.fleet.first());
         let laptop = fleet.laptop(people).await.unwrap();
         let target = laptop_target(&laptop);
-        let hold = stopped(world, &people.officer, target, HoldClass::Maintenance).await;
-        asked(world, &people.leads[0], resume(target, &[hold], None)).await;
+        let hold = stopped(
+            world,
+            &people.officer,
+            target.clone(),
+            HoldClass::Maintenance,
+        )
+        .await;
+        asked(world, &people.leads[0], resume(target.clone(), &[hold])).await;
         let visit = fleet.visit(&laptop, &people.staff).await;
         assert_eq!(refused(visit), Code::DeviceSuspended);
-        let act = resume(target, &[hold], None);
+        let act = resume(target, &[hold]);
         fleet.act(&people.officer, act).await.unwrap();
         fleet.visit(&laptop, &people.staff).await.unwrap();
     })
@@ -285,53 +305,52 @@ pub(crate) async fn what_was_lost_is_freed_by_two_people_of_two_roles_who_mean_t
         let laptop = fleet.laptop(people).await.unwrap();
         let other = fleet.laptop(people).await.unwrap();
         let target = laptop_target(&laptop);
-        let hold = stopped(world, lead, target, HoldClass::Stolen).await;
-        let incident = stopped(world, lead, target, HoldClass::Incident).await;
+        let hold = stopped(world, lead, target.clone(), HoldClass::Stolen).await;
+        let incident = stopped(world, lead, target.clone(), HoldClass::Incident).await;
         let theirs = stopped(world, lead, laptop_target(&other), HoldClass::Lost).await;
-        let act = |request| resume(target, &[hold], request);
-        let request = asked(world, lead, act(None)).await;
+        let act = || resume(target.clone(), &[hold]);
+        let waits = asked(world, lead, act()).await;
+        let other_waits = asked(world, lead, resume(laptop_target(&other), &[theirs])).await;
 
+        let Act::Agree { request, act: said } = agree(&waits) else {
+            panic!("no consent");
+        };
+        let Act::Agree { act: not_said, .. } = agree(&other_waits) else {
+            panic!("no consent");
+        };
+        let consent = |request, act| Act::Agree { request, act };
         let unknown = ApprovalId::from_random([6; 16]);
         for (code, by, act) in [
-            (Code::NotFound, officer, act(Some(unknown))),
-            (Code::ApprovalSelf, lead, act(Some(request))),
-            (Code::ApprovalRole, second, act(Some(request))),
+            (Code::NotFound, officer, consent(unknown, said)),
+            (Code::ApprovalSelf, lead, consent(request, said)),
+            (Code::ApprovalRole, second, consent(request, said)),
+            (Code::NotPermitted, &people.staff, consent(request, said)),
+            // To another act that waits, and to one that nobody has signed.
+            (Code::ApprovalMismatch, officer, consent(request, not_said)),
             (
                 Code::ApprovalMismatch,
                 officer,
-                resume(target, &[hold, incident], Some(request)),
+                consent(request, Sha256::of(b"another act")),
             ),
             (
-                Code::ApprovalMismatch,
-                officer,
-                resume(target, &[incident], Some(request)),
-            ),
-            (
-                Code::ApprovalMismatch,
-                officer,
-                resume(laptop_target(&other), &[theirs], Some(request)),
+                Code::NotFound,
+                &fleet.second().officer,
+                consent(request, said),
             ),
         ] {
             assert_eq!(refused(fleet.act(by, act).await), code);
         }
-        let far = resume(target, &[hold], Some(request));
-        let far = fleet.act(&fleet.second().officer, far).await;
-        assert_eq!(refused(far), Code::NotFound);
-
-        let late = asked(world, lead, act(None)).await;
         let past = "update approval set expires_at = requested_at";
         assert_eq!(world.database.change(past).await, 2);
-        let answer = fleet.act(officer, act(Some(late))).await;
+        let answer = fleet.agree(officer, &waits).await;
         assert_eq!(refused(answer), Code::ApprovalExpired);
-        let again = asked(world, officer, act(None)).await;
-        fleet.act(lead, act(Some(again))).await.unwrap();
-        // Said again, after a new stop: it frees what it was asked for, and that once.
-        let answer = fleet.act(lead, act(Some(again))).await;
-        assert_eq!(refused(answer), Code::HoldUnknown);
-        let answer = fleet
-            .act(lead, resume(target, &[incident], Some(again)))
-            .await;
-        assert_eq!(refused(answer), Code::ApprovalExpired);
+        let again = asked(world, officer, act()).await;
+        fleet.agree(lead, &again).await.unwrap();
+        // Once.
+        assert_eq!(
+            refused(fleet.agree(lead, &again).await),
+            Code::ApprovalExpired
+        );
         let standing = world.standing(&target).await;
         assert_eq!(standing, [incident]);
     })

@@ -50,20 +50,16 @@ pub(crate) async fn stop(world: &World, target: Target, class: HoldClass, mode: 
 pub(crate) async fn lift(world: &World, target: Target) {
     let (fleet, people) = (&world.fleet, world.fleet.first());
     let holds = world.standing(&target).await;
-    let resume = |request| Act::Resume {
+    let resume = Act::Resume {
         target,
         holds: holds.clone(),
-        request,
         note: "".parse().unwrap(),
     };
-    let asked = fleet.act(&people.leads[0], resume(None)).await.unwrap();
-    let Outcome::WaitsForSecondPerson { request, .. } = asked.outcome else {
+    let asked = fleet.act(&people.leads[0], resume).await.unwrap();
+    if !matches!(asked.outcome, Outcome::WaitsForSecondPerson { .. }) {
         return;
-    };
-    fleet
-        .act(&people.officer, resume(Some(request)))
-        .await
-        .unwrap();
+    }
+    fleet.agree(&people.officer, &asked.outcome).await.unwrap();
 }
 
 #[tokio::test]
@@ -103,7 +99,7 @@ pub(crate) async fn a_laptop_is_used_only_while_it_is_active_and_nobody_has_stop
                 let target = Target::Laptop {
                     device: laptop.device,
                 };
-                stop(world, target, class, mode).await;
+                stop(world, target.clone(), class, mode).await;
                 assert_eq!(
                     why_not(world, &laptop, &people.staff).await,
                     code,
@@ -140,7 +136,7 @@ async fn what_was_lost_before_it_was_confirmed_is_enrolled_again_all_the_same() 
         let target = Target::Laptop {
             device: laptop.device,
         };
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
         lift(world, target).await;
         let confirmed = fleet.confirm_laptop(&laptop, lead).await;
         assert_eq!(refused(confirmed), Code::StateTransition);
@@ -173,7 +169,7 @@ async fn a_key_that_was_lost_before_it_was_confirmed_stays_out_of_use() {
         let enrolled = fleet.enrol_key(site, fleet.token(), Role::Staff, by, Some(lead));
         let person = enrolled.await.unwrap();
         let target = Target::Key { key: person.key() };
-        stop(world, target, HoldClass::Lost, Mode::Immediate).await;
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
         lift(world, target).await;
         let confirmed = fleet.confirm_key(&person, &people.leads[1]).await;
         assert_eq!(refused(confirmed), Code::StateTransition);
@@ -207,7 +203,7 @@ pub(crate) async fn a_key_is_used_only_while_it_is_active_and_nobody_has_stopped
             };
             let person = fleet.more_staff(people).await.unwrap();
             let target = Target::Key { key: person.key() };
-            stop(world, target, class, Mode::Immediate).await;
+            stop(world, target.clone(), class, Mode::Immediate).await;
             assert_eq!(why_not(world, &laptop, &person).await, code, "{class}");
             if class == HoldClass::Revoked {
                 continue;
@@ -321,7 +317,7 @@ pub(crate) async fn what_is_stopped_after_the_challenge_is_refused_at_the_activa
             } else {
                 Target::Key { key: person.key() }
             };
-            stop(world, target, class, Mode::Immediate).await;
+            stop(world, target.clone(), class, Mode::Immediate).await;
             if lifted {
                 lift(world, target).await;
             }

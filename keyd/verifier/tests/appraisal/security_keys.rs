@@ -8,7 +8,7 @@ use wardkey_schemas::ids::{CharterId, EnrolmentId, PersonId, RegistrationId};
 use wardkey_schemas::jws::{self, Jws};
 use wardkey_schemas::key::{SigningKey, Thumbprint};
 use wardkey_schemas::key_enrolment::{Consent, KeyApproval, KeyCompletion, KeyPossession};
-use wardkey_schemas::names::TokenSerial;
+use wardkey_schemas::names::{SiteCode, TokenSerial};
 use wardkey_schemas::phrase::Phrase;
 use wardkey_schemas::role::Role;
 use wardkey_verifier::appraise::{
@@ -129,7 +129,13 @@ fn a_genuine_key_that_a_lead_vouches_for_is_enrolled() {
 fn each_line_vouches_for_its_own_people_only() {
     let (house, token) = (House::new(), Token::new());
     for voucher in Role::ALL {
-        let by = house.person(voucher);
+        // A national administrator is of the reserved site, and of no other.
+        let national = voucher == Role::NationalAdministrator;
+        let by = if national {
+            house.person_at(&SiteCode::NATIONAL.parse().unwrap(), voucher)
+        } else {
+            house.person(voucher)
+        };
         for role in Role::ALL {
             let possession = KeyPossession {
                 role,
@@ -145,7 +151,12 @@ fn each_line_vouches_for_its_own_people_only() {
                 (Role::Lead, Role::Staff | Role::Lead)
                     | (Role::SecurityOfficer, Role::SecurityOfficer | Role::Auditor)
             );
-            let wanted = (!allowed).then_some(Code::KeyRole);
+            let refusal = if national {
+                Code::KeyNotForThisSite
+            } else {
+                Code::KeyRole
+            };
+            let wanted = (!allowed).then_some(refusal);
             assert_eq!(code, wanted, "{voucher} for {role}");
         }
     }

@@ -6,7 +6,9 @@ use wardkey_schemas::ids::{HoldId, PersonId};
 use wardkey_schemas::key::Thumbprint;
 use wardkey_schemas::order::{Hold, HoldClass, Mode};
 use wardkey_schemas::role::Role;
-use wardkey_verifier::lifting::{Approver, Weight, verify_lifting, weight};
+use wardkey_verifier::lifting::{
+    Approver, Weight, verify_lifting, verify_lifting_from_nation, weight,
+};
 
 use crate::world::refused;
 
@@ -29,27 +31,29 @@ fn approver(person: u8, key: u8, role: Role) -> Approver {
 
 const LEAD: Role = Role::Lead;
 const OFFICER: Role = Role::SecurityOfficer;
+const NATIONAL: Role = Role::NationalAdministrator;
 
 #[test]
 fn the_table_is_the_one_in_the_book() {
     use Weight::{Alone, None, WithAnotherRole};
     let weights = |class, by| Role::ALL.map(|role| weight(class, by, role));
-    // Columns: staff, lead, security officer, auditor.
+    let both = WithAnotherRole;
+    // Columns: staff, lead, security officer, national administrator, auditor.
     for by in Role::ALL {
-        for class in [HoldClass::Lost, HoldClass::Stolen, HoldClass::Incident] {
-            assert_eq!(
-                weights(class, by),
-                [None, WithAnotherRole, WithAnotherRole, None]
-            );
+        for class in [HoldClass::Lost, HoldClass::Stolen] {
+            assert_eq!(weights(class, by), [None, both, both, both, None]);
         }
-        assert_eq!(weights(HoldClass::Revoked, by), [None; 4]);
+        assert_eq!(weights(HoldClass::Revoked, by), [None; 5]);
+        let incident = weights(HoldClass::Incident, by);
+        let lead = if by == NATIONAL { None } else { both };
+        assert_eq!(incident, [None, lead, both, both, None]);
         for class in [HoldClass::Misuse, HoldClass::Maintenance, HoldClass::Other] {
-            let lead = if by == OFFICER {
-                WithAnotherRole
-            } else {
-                Alone
+            let (lead, officer) = match by {
+                NATIONAL => (None, both),
+                OFFICER => (both, Alone),
+                _ => (Alone, Alone),
             };
-            assert_eq!(weights(class, by), [None, lead, Alone, None]);
+            assert_eq!(weights(class, by), [None, lead, officer, Alone, None]);
         }
     }
 }
@@ -128,6 +132,48 @@ fn staff_and_auditors_lift_nothing_and_nobody_lifts_what_was_revoked() {
     refused(verify_lifting(&revoked, &both), Code::StateTransition);
 }
 
+#[test]
+fn what_the_nation_stopped_no_site_frees() {
+    for class in [HoldClass::Incident, HoldClass::Maintenance] {
+        let hold = hold(class, NATIONAL);
+        let site = [approver(1, 1, LEAD), approver(2, 2, OFFICER)];
+        refused(verify_lifting(&hold, &site), Code::KeyRole);
+        let officers = [approver(1, 1, OFFICER), approver(2, 2, OFFICER)];
+        refused(verify_lifting(&hold, &officers), Code::ApprovalRole);
+        let both = [approver(1, 1, OFFICER), approver(2, 2, NATIONAL)];
+        assert!(verify_lifting(&hold, &both).is_ok());
+    }
+}
+
+#[test]
+fn what_stands_on_the_nation_is_lifted_by_two_national_administrators() {
+    let lift = |class, approvers: &[Approver]| {
+        verify_lifting_from_nation(&hold(class, NATIONAL), approvers)
+    };
+    let (one, other) = (approver(1, 1, NATIONAL), approver(2, 2, NATIONAL));
+    for class in [HoldClass::Incident, HoldClass::Maintenance] {
+        assert!(lift(class, &[one, other]).is_ok());
+        refused(lift(class, &[]), Code::ApprovalRequired);
+        refused(lift(class, &[one]), Code::ApprovalRequired);
+        refused(lift(class, &[one, one]), Code::ApprovalSelf);
+        refused(
+            lift(class, &[one, approver(1, 2, NATIONAL)]),
+            Code::ApprovalSelf,
+        );
+        refused(
+            lift(class, &[one, approver(2, 1, NATIONAL)]),
+            Code::ApprovalSelf,
+        );
+        for role in [Role::Staff, LEAD, OFFICER, Role::Auditor] {
+            refused(lift(class, &[one, approver(2, 2, role)]), Code::KeyRole);
+        }
+    }
+    refused(
+        lift(HoldClass::Revoked, &[one, other]),
+        Code::StateTransition,
+    );
+}
+
 fn roles() -> impl Strategy<Value = Role> {
     prop::sample::select(Role::ALL.to_vec())
 }
@@ -147,13 +193,16 @@ proptest! {
             .collect();
         if verify_lifting(&hold(class, by), &approvers).is_ok() {
             prop_assert!(class.can_be_lifted());
-            let all_may = approvers.iter().all(|a| a.role == LEAD || a.role == OFFICER);
+            let all_may = approvers.iter().all(|a| [LEAD, OFFICER, NATIONAL].contains(&a.role));
             prop_assert!(all_may && !approvers.is_empty());
             let two = approvers.iter().any(|one| approvers.iter().any(|other| {
                 one.person != other.person && one.key != other.key && one.role != other.role
             }));
             prop_assert!(two || !class.needs_two_roles());
-            prop_assert!(by != OFFICER || approvers.iter().any(|a| a.role == OFFICER));
+            prop_assert!(by != OFFICER || approvers.iter().any(|a| a.role != LEAD));
+            let national = approvers.iter().any(|a| a.role == NATIONAL);
+            let lost = matches!(class, HoldClass::Lost | HoldClass::Stolen);
+            prop_assert!(by != NATIONAL || national || lost);
         }
     }
 

@@ -110,7 +110,6 @@ impl Case {
                     device: self.laptop.device,
                 },
                 holds: holds.iter().copied().map(id).collect(),
-                request: None,
                 note: "found in the store room".to_owned().try_into().unwrap(),
             },
         }

@@ -39,17 +39,24 @@ pub(super) fn stop() -> Action {
     })
 }
 
+fn stop_nation() -> Action {
+    action(Act::Stop {
+        target: Target::Nation,
+        class: HoldClass::Incident,
+        mode: Mode::Immediate,
+        note: note("Incident 4711."),
+    })
+}
+
 pub(super) fn resume() -> Action {
     action(Act::Resume {
         target: Target::Laptop { device: device() },
         holds: vec![hold_id()],
-        request: Some(approval_id()),
         note: note("Found in the other cupboard."),
     })
 }
 
 pub(super) fn actions() -> Cases<Action> {
-    let laptop = Target::Laptop { device: device() };
     let key = Signer::Staff.thumbprint();
     vec![
         (
@@ -80,12 +87,43 @@ pub(super) fn actions() -> Cases<Action> {
         ),
         ("resume", resume()),
         (
-            "resume-alone",
-            action(Act::Resume {
-                target: laptop,
-                holds: vec![hold_id()],
-                request: None,
+            "undo",
+            action(Act::Undo {
+                hold: hold_id(),
+                note: note("The wrong laptop."),
+            }),
+        ),
+        (
+            "stop-person",
+            action(Act::Stop {
+                target: Target::Person { person: person() },
+                class: HoldClass::Misuse,
+                mode: Mode::Immediate,
                 note: note(""),
+            }),
+        ),
+        (
+            "stop-site",
+            action(Act::Stop {
+                target: Target::Site { site: site() },
+                class: HoldClass::Incident,
+                mode: Mode::AfterThisCall,
+                note: note("Incident 4711."),
+            }),
+        ),
+        ("stop-nation", stop_nation()),
+        (
+            "message",
+            action(Act::Message {
+                device: device(),
+                text: note("Please bring this laptop to the office after the visit."),
+            }),
+        ),
+        (
+            "agree",
+            action(Act::Agree {
+                request: approval_id(),
+                act: Signer::Officer.seals(&stop_nation()).sha256(),
             }),
         ),
         (
@@ -184,12 +222,17 @@ pub(super) fn answers() -> Cases<ActionAnswer> {
             "waits",
             answer(Outcome::WaitsForSecondPerson {
                 request: approval_id(),
+                act: digest("the act that waits"),
                 expires_in: Seconds::new(3600),
             }),
         ),
         (
             "session-ended",
             answer(Outcome::SessionEnded { orders: sent() }),
+        ),
+        (
+            "message-sent",
+            answer(Outcome::MessageSent { orders: sent() }),
         ),
         (
             "reader-opened",

@@ -1,28 +1,41 @@
 //! Lists for people.
 
-use wardkey_schemas::action::OrderSent;
+use wardkey_schemas::action::{OrderSent, Target};
+use wardkey_schemas::alert::{AlertKind, AlertRow};
 use wardkey_schemas::delivery::{Delivery, DeliveryRow};
-use wardkey_schemas::ids::{Generation, OrderSeq};
+use wardkey_schemas::ids::{AlertId, Generation, OrderSeq};
 use wardkey_schemas::names::{Firmware, TokenSerial};
-use wardkey_schemas::order::OrderResult;
+use wardkey_schemas::order::{Mode, OrderResult};
 use wardkey_schemas::policy::{Policy, PolicyVersion};
 use wardkey_schemas::query::{
-    Answer, KeyRow, LaptopRow, OrderRow, PolicyRow, Query, Question, RecordRow, SessionRow,
+    Answer, Impact, KeyRow, LaptopRow, OrderRow, PolicyRow, Query, Question, RecordRow, RequestRow,
+    SessionRow, TouchedVisit,
 };
 use wardkey_schemas::role::Role;
 use wardkey_schemas::status::ObjectState;
 use wardkey_schemas::time::Seconds;
 
-use super::things::{asset, at, device, digest, order_id, person, reader_id, room, session, site};
-use super::{Cases, Signer, orders};
+use super::things::{
+    approval_id, asset, at, device, digest, order_id, person, reader_id, room, session, site,
+};
+use super::{Cases, Signer, acts, orders};
 
 pub(super) fn queries() -> Cases<Query> {
     let query = |question| Query {
         reader: reader_id(),
         counter: 12,
+        about: None,
         question,
     };
     let record = |before| query(Question::Record { before });
+    let elsewhere = Query {
+        about: Some(site()),
+        ..query(Question::Laptops)
+    };
+    let impact = query(Question::Impact {
+        target: Target::Site { site: site() },
+        mode: Mode::Immediate,
+    });
     vec![
         ("laptops", query(Question::Laptops)),
         ("keys", query(Question::Keys)),
@@ -40,6 +53,10 @@ pub(super) fn queries() -> Cases<Query> {
         ("record", record(None)),
         ("older-record", record(Some(4_711))),
         ("policy", query(Question::Policy)),
+        ("elsewhere", elsewhere),
+        ("impact", impact),
+        ("requests", query(Question::Requests)),
+        ("alerts", query(Question::Alerts)),
     ]
 }
 
@@ -121,6 +138,37 @@ pub(super) fn answers() -> Cases<Answer> {
         installation: Policy::default(),
         in_force: strict,
     };
+    let impact = Impact {
+        laptops: 12,
+        keys: 0,
+        visits: 1,
+        touched: vec![TouchedVisit {
+            session: session(),
+            device: device(),
+            asset: asset(),
+            site: site(),
+            started_at: at(0),
+            ends_by: at(900_000),
+        }],
+        standing: vec![orders::hold()],
+        second: vec![Role::Lead, Role::NationalAdministrator],
+    };
+    let request = RequestRow {
+        request: approval_id(),
+        site: site(),
+        act: acts::signed_act(),
+        name: "Sam O'Neill".parse().unwrap(),
+        requested_at: at(0),
+        expires_at: at(1_800_000),
+    };
+    let alerts = AlertKind::ALL.map(|kind| AlertRow {
+        alert: AlertId::from_bytes([0x61; 16]),
+        at: at(0),
+        site: site(),
+        kind,
+        object: person().to_string(),
+        detail: "4 within 10 minutes".to_owned(),
+    });
     vec![
         ("laptops", Answer::Laptops(vec![laptop])),
         ("keys", Answer::Keys(vec![key])),
@@ -129,6 +177,9 @@ pub(super) fn answers() -> Cases<Answer> {
         ("delivery", Answer::Delivery(deliveries())),
         ("record", Answer::Record(vec![entry])),
         ("policy", Answer::Policy(policy)),
+        ("impact", Answer::Impact(impact)),
+        ("requests", Answer::Requests(vec![request])),
+        ("alerts", Answer::Alerts(alerts.to_vec())),
     ]
 }
 
@@ -157,6 +208,7 @@ fn deliveries() -> Vec<DeliveryRow> {
         Delivery::AfterThisCall { at: then },
         Delivery::RanOut { at: past },
         Delivery::Resumed { at: then },
+        Delivery::Shown { at: then },
         Delivery::Refused { at: then },
         Delivery::Waiting,
     ]

@@ -12,7 +12,7 @@ use wardkey_schemas::status::{ObjectState, Status, StatusRequest};
 use wardkey_schemas::time::Seconds;
 use wardkey_schemas::{Code, Refusal};
 
-use super::things::{at, device, hold_id, keyd_nonce, laptop_nonce, order_id, session};
+use super::things::{at, device, hold_id, keyd_nonce, laptop_nonce, note, order_id, session};
 use super::{Cases, Signer, acts, visits};
 
 pub(super) const fn hold() -> Hold {
@@ -54,6 +54,12 @@ pub(super) fn orders() -> Cases<Order> {
             order(Command::Resume {
                 holds: vec![hold_id()],
                 approvals: vec![acts::signed_act()],
+            }),
+        ),
+        (
+            "message",
+            order(Command::Message {
+                text: note("Please bring this laptop to the office after the visit."),
             }),
         ),
     ]

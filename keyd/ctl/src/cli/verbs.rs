@@ -169,8 +169,8 @@ pub enum WitnessCommand {
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
         /// The log
-        #[arg(long = "log-key", value_name = "NAME+NUMBER+KEY")]
-        log: Option<VerifierKey>,
+        #[arg(long, value_name = "NAME+NUMBER+KEY")]
+        log_key: Option<VerifierKey>,
     },
     /// Listen, and sign what continues
     Serve(ServeWitness),

@@ -32,10 +32,10 @@ pub(super) async fn run(options: &Options, command: WitnessCommand) -> Result<Ex
             let json = serde_json::json!({ "key": key });
             Output::new(format).data(&format!("{key}\n"), &json)?;
         }
-        WitnessCommand::Show { state, log } => {
+        WitnessCommand::Show { state, log_key } => {
             let state = State::open(&state)?;
             let key = state.verifier().to_string();
-            let seen = match &log {
+            let seen = match &log_key {
                 Some(log) => state.seen(log)?,
                 None => None,
             };

@@ -6,6 +6,7 @@ use wardkey_schemas::time::{Seconds, Timestamp};
 use wardkey_told::{Finding, on_one_line};
 
 use crate::config::Config;
+use crate::store::ends::Ending;
 use crate::store::{Store, StoreError};
 use crate::trust::{Sources, Trust};
 
@@ -22,6 +23,7 @@ pub async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     look_at_record(&store, &mut findings).await;
     look_at_notifications(config, &store, &mut findings).await;
     look_at_spares(&store, &mut findings).await;
+    look_at_ends(&store, now, &mut findings).await;
     store.close().await;
     findings
 }
@@ -196,6 +198,48 @@ async fn look_at_notifications(config: &Config, store: &Store, findings: &mut Ve
         }
         Err(error) => Finding::bad("webhooks", on_one_line(&error), "see above"),
     });
+}
+
+/// How long before its end a laptop has renewed its certificates, unless something keeps it from it:
+/// it had two months for it.
+const NOT_RENEWED: Seconds = Seconds::new(60 * 24 * 60 * 60);
+
+/// How long before its end somebody should think of a security key.
+const ENROL_AGAIN: Seconds = Seconds::new(30 * 24 * 60 * 60);
+
+/// How many things are named, so that a line stays a line.
+const NAMED: usize = 10;
+
+/// Certificates of laptops and people that are near their end, by site.
+async fn look_at_ends(store: &Store, now: Timestamp, findings: &mut Vec<Finding>) {
+    let laptops = store.laptops_ending(now.plus(NOT_RENEWED)).await;
+    let hint = "switch the laptop on where it reaches keyd and its site's authority, and leave it \
+                on; its log says why it was not renewed";
+    findings.push(ending("certificates of laptops", laptops, hint));
+    let keys = store.keys_ending(now.plus(ENROL_AGAIN)).await;
+    let hint = "have a team lead enrol the security key again before it ends";
+    findings.push(ending("certificates of people", keys, hint));
+}
+
+fn ending(
+    what: &'static str,
+    found: Result<Vec<Ending>, StoreError>,
+    hint: &'static str,
+) -> Finding {
+    match found {
+        Ok(ending) if ending.is_empty() => Finding::good(what, "none is near its end"),
+        Ok(ending) => {
+            let named = ending.iter().take(NAMED);
+            let named = named.map(|one| format!("{} {} until {}", one.site, one.name, one.until));
+            let mut found = named.collect::<Vec<_>>().join(", ");
+            let more = ending.len().saturating_sub(NAMED);
+            if more > 0 {
+                found = format!("{found}, and {more} more");
+            }
+            Finding::warning(what, found, hint)
+        }
+        Err(error) => Finding::bad(what, on_one_line(&error), "see above"),
+    }
 }
 
 async fn look_at_spares(store: &Store, findings: &mut Vec<Finding>) {

@@ -10,6 +10,7 @@
 )]
 
 mod account;
+mod certificates;
 mod gates;
 mod keyd;
 mod links;

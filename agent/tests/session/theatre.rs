@@ -17,7 +17,7 @@ use wardkey_agent::trust_file::Trusted;
 use wardkey_gate::boottime::Boottime;
 use wardkey_gate::protocol::{Answer, Request};
 use wardkey_schemas::activation::Activation;
-use wardkey_schemas::bytes::{Nonce, Signature};
+use wardkey_schemas::bytes::{Bytes, Nonce, Signature};
 use wardkey_schemas::evidence::{Attestation, Quote};
 use wardkey_schemas::jws::{self, Jws};
 use wardkey_schemas::key::SigningKey;
@@ -57,6 +57,7 @@ pub(crate) enum Pending {
     Clock,
     Link(Ticket, Nonce),
     Trust(Ticket),
+    Certificates(Ticket),
 }
 
 /// Something that came and may come again.
@@ -110,6 +111,11 @@ pub(crate) struct Theatre {
     link: Option<(Ticket, Nonce)>,
     is_connected: bool,
     disk: Outbox,
+    /// The certificate that the laptop has on its disk.
+    certificate: Bytes,
+    /// What the site's authority gives it, if it can be reached.
+    pub(crate) renewed: Option<Bytes>,
+    pub(crate) asked_for_certificates: u32,
     forger: SigningKey,
     draws: u64,
 }
@@ -121,7 +127,7 @@ fn draws(number: &mut u64) -> Draws {
     Draws::new(secret)
 }
 
-fn memory(stage: &Stage, outbox: Outbox) -> Memory {
+fn memory(stage: &Stage, outbox: Outbox, certificate: &Bytes) -> Memory {
     let laptop = &stage.laptop;
     let (package, keys) = (laptop.pki.bundle(1), laptop.pki.service_keys());
     let trusted = Trusted::verify(package, keys, &laptop.pki.pin(), None).unwrap();
@@ -136,8 +142,8 @@ fn memory(stage: &Stage, outbox: Outbox) -> Memory {
             device_salt: KeySalt::new([2; 32]),
             ak: *laptop.device.public(),
             device_key: *laptop.device.public(),
-            device_certificate: Vec::new().into(),
-            ak_certificate: Vec::new().into(),
+            device_certificate: certificate.clone(),
+            ak_certificate: certificate.clone(),
         }),
         newest: Some(trusted.kept().newest),
         trusted: Some(trusted),
@@ -149,9 +155,16 @@ fn memory(stage: &Stage, outbox: Outbox) -> Memory {
 impl Theatre {
     /// An enrolled laptop whose agent has just started.
     pub(crate) fn new() -> Self {
+        // These laptops have no certificates that could end.
+        Self::certified(|_| Bytes::from(Vec::new()))
+    }
+
+    /// The same with a certificate for its keys.
+    pub(crate) fn certified(certificate: impl FnOnce(&Stage) -> Bytes) -> Self {
         let stage = Stage::without_trust();
         let mut number = 0;
-        let memory = memory(&stage, Outbox::default());
+        let certificate = certificate(&stage);
+        let memory = memory(&stage, Outbox::default(), &certificate);
         let (session, first) = Session::start(memory, stage.now(), &mut draws(&mut number));
         let mut theatre = Self {
             stage: Some(stage),
@@ -165,6 +178,9 @@ impl Theatre {
             link: None,
             is_connected: false,
             disk: Outbox::default(),
+            certificate,
+            renewed: None,
+            asked_for_certificates: 0,
             forger: SigningKey::generate().unwrap().0,
             draws: number,
         };
@@ -234,10 +250,11 @@ impl Theatre {
                     self.link.take_if(|(own, _)| *own == ticket);
                 }
                 Action::FetchTrust { ticket } => self.pending.push(Pending::Trust(ticket)),
-                // These laptops have no certificates that could end.
-                Action::RenewCertificates { .. } | Action::SaveCertificates(_) => {
-                    unreachable!("nothing is to be renewed")
+                Action::RenewCertificates { ticket, .. } => {
+                    self.asked_for_certificates = self.asked_for_certificates.saturating_add(1);
+                    self.pending.push(Pending::Certificates(ticket));
                 }
+                Action::SaveCertificates(laptop) => self.certificate = laptop.device_certificate,
                 Action::ReleaseKey | Action::SaveTrust(_) | Action::Leave => {}
                 Action::SaveOutbox(outbox) => self.disk = outbox,
                 Action::Tell { word, .. } => {
@@ -333,6 +350,16 @@ impl Theatre {
                 let pki = &self.stage().laptop.pki;
                 let fetched = Ok(Box::new((pki.bundle(1), pki.service_keys())));
                 self.tell(Input::TrustFetched { ticket, fetched });
+            }
+            Pending::Certificates(ticket) => {
+                let weather = Refusal::new(Code::ServiceUnreachable, "no answer", "an answer");
+                let renewed = self.renewed.clone().ok_or(weather);
+                let renewed = renewed.map(|certificate| {
+                    let stage = self.stage.as_ref().unwrap();
+                    let memory = memory(stage, Outbox::default(), &certificate);
+                    Box::new(memory.laptop.unwrap())
+                });
+                self.tell(Input::CertificatesRenewed { ticket, renewed });
             }
         }
     }
@@ -656,7 +683,8 @@ impl Theatre {
         self.account.agent_died();
         let stage = self.stage.as_ref().unwrap();
         let text = serde_json::to_string(&self.disk).unwrap();
-        let memory = memory(stage, serde_json::from_str(&text).unwrap());
+        let disk = serde_json::from_str(&text).unwrap();
+        let memory = memory(stage, disk, &self.certificate);
         let (session, first) = Session::start(memory, stage.now(), &mut draws(&mut self.draws));
         self.session = session;
         self.perform(first);

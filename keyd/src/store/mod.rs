@@ -24,6 +24,7 @@ pub mod challenges;
 pub mod cuts;
 pub mod deliveries;
 pub mod devices;
+pub mod ends;
 mod guards;
 pub mod holds;
 pub mod impact;

@@ -490,3 +490,39 @@ pub(crate) async fn a_renewal_is_no_enrolment_and_certifies_nothing_else() {
     })
     .await;
 }
+
+#[tokio::test]
+pub(crate) async fn what_is_near_its_end_is_listed_and_what_is_not_in_use_is_not() {
+    on_each_engine(async |world| {
+        let (laptop, _) = aged(world, 240).await;
+        let (lost, _) = aged(world, 240).await;
+        for near in [&laptop, &lost] {
+            set_end(world, near, 320).await;
+        }
+        let (_young, _) = aged(world, 200).await;
+        let target = Target::Laptop {
+            device: lost.device,
+        };
+        stop(world, target.clone(), HoldClass::Lost, Mode::Immediate).await;
+        lift(world, target).await;
+        let (wake, _wakes) = tokio::sync::mpsc::unbounded_channel();
+        let store = wardkey_keyd::store::Store::open(&world.url.parse().unwrap(), wake)
+            .await
+            .unwrap();
+        let in_days = |days: u32| now().plus(Seconds::new(days * DAY));
+        let ending = store.laptops_ending(in_days(60)).await.unwrap();
+        let [ending] = ending.as_slice() else {
+            panic!("{ending:?}");
+        };
+        assert_eq!(
+            (&ending.site, ending.name.as_str()),
+            (&laptop.site, laptop.asset.as_str())
+        );
+        assert!(store.keys_ending(in_days(30)).await.unwrap().is_empty());
+        let keys = store.keys_ending(in_days(366)).await.unwrap();
+        let serial = world.fleet.first().staff.token.serial.to_string();
+        assert!(keys.iter().any(|key| key.name == serial), "{keys:?}");
+        store.close().await;
+    })
+    .await;
+}

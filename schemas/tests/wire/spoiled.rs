@@ -20,6 +20,8 @@ const OPTIONAL: &[&str] = &[
     "ended_at",
     "event_log",
     "finish",
+    "key",
+    "laptop",
     "last_seen",
     "last_used",
     "moved_from",

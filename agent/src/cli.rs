@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use wardkey_schemas::ids::RoomId;
-use wardkey_schemas::names::{AssetTag, TokenSerial};
+use wardkey_schemas::names::{AssetTag, Note, TokenSerial};
 use wardkey_told::LEGEND;
 
 const ABOUT: &str = "Enrol this laptop, start visits on it, and see how it stands";
@@ -23,6 +23,7 @@ Examples:
   wardkey-agent activate                   start a visit in a new room
   wardkey-agent activate --move            go on here with the visit of another laptop
   wardkey-agent status --watch             how things stand, and again whenever that changes
+  wardkey-agent report-lost HMP-X-04       a laptop is missing: stop it now
   wardkey-agent doctor                     look for what is wrong";
 
 /// What is typed.
@@ -135,6 +136,12 @@ pub enum Command {
     Renew,
     /// See how things stand
     Status(Status),
+    /// Report a laptop, a security key or both lost, with your own security key
+    ///
+    /// Any laptop and any security key of the site will do. It takes effect at once. Only two people
+    /// with different roles can let it work again. This is about USB security keys: if a cell or gate
+    /// key is missing, do what your site says for those.
+    ReportLost(ReportLost),
     /// Look at the security key that is plugged in: firmware, PIN, role, until when
     ///
     /// Needs no PIN, no network and no running agent. Its certificate is judged by what the laptop
@@ -151,6 +158,32 @@ pub struct Enrol {
     #[arg(long, value_name = "TAG")]
     pub asset: AssetTag,
     /// Use the lead's security key with this serial number, where several are plugged in
+    #[arg(long, value_name = "NUMBER")]
+    pub serial: Option<TokenSerial>,
+    /// Where the PIN comes from.
+    #[command(flatten)]
+    pub pin: PinSource,
+}
+
+/// `report-lost`
+#[derive(Args, Clone, Debug)]
+pub struct ReportLost {
+    /// The tag on the lost laptop's lid
+    #[arg(value_name = "TAG", required_unless_present = "key")]
+    pub laptop: Option<AssetTag>,
+    /// The serial number printed on the lost security key
+    #[arg(long, value_name = "NUMBER")]
+    pub key: Option<TokenSerial>,
+    /// It was stolen
+    #[arg(long)]
+    pub stolen: bool,
+    /// Somebody may know the PIN of the lost security key
+    #[arg(long, requires = "key")]
+    pub pin_known: bool,
+    /// In your own words, for the record; no names of patients
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub note: Note,
+    /// Use your own security key with this serial number, where several are plugged in
     #[arg(long, value_name = "NUMBER")]
     pub serial: Option<TokenSerial>,
     /// Where the PIN comes from.

@@ -9,7 +9,7 @@ use wardkey_schemas::time::Timestamp;
 use wardkey_token::pin_entry::PinEntry;
 use wardkey_told::{Exit, Finding, finding, on_one_line};
 
-use crate::cli::{Activate, Cli, Command, Enrol, PinSource, Which};
+use crate::cli::{Activate, Cli, Command, Enrol, PinSource, ReportLost, Which};
 use crate::config::Config;
 use crate::control::client::{self, ClientError, Progress, With};
 use crate::control::protocol::{Status, Timing};
@@ -17,6 +17,7 @@ use crate::doctor;
 use crate::drive;
 use crate::enrol::{self, Wish};
 use crate::failure::Failure;
+use crate::losing::{self, Report};
 use crate::output::Output;
 
 /// Does what was typed.
@@ -61,6 +62,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             let status = client::status(&config.control)?;
             output.data(&status_words(&status, &config), &status)?;
         }
+        Command::ReportLost(lost) => report_lost(&config, lost, output)?,
         Command::Key => return tell(&doctor::examine_key(&config)?, output),
         Command::Doctor => return examine(&cli.options.config, output),
     }
@@ -109,6 +111,21 @@ fn enrol_laptop(config: &Config, enrol: Enrol, output: Output) -> Result<(), Fai
         )),
     }
     output.data(&enrol::words(&enrolled), &enrolled)
+}
+
+fn report_lost(config: &Config, lost: ReportLost, output: Output) -> Result<(), Failure> {
+    let pins = pin_entry(lost.pin, config)?;
+    let report = Report {
+        laptop: lost.laptop,
+        key: lost.key,
+        stolen: lost.stolen,
+        pin_known: lost.pin_known,
+        note: lost.note,
+        serial: lost.serial,
+    };
+    let tell = |line: &str| output.talk(line);
+    let reported = runtime()?.block_on(losing::report(config, &report, pins, &tell))?;
+    output.data(&losing::words(&reported), &reported)
 }
 
 fn start_visit(config: &Config, activate: Activate, output: Output) -> Result<(), Failure> {

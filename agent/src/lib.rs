@@ -14,8 +14,8 @@
 //!
 //! # Where to start
 //!
-//! [`session::Session::step`] decides; [`drive::run`] is the only loop; [`enrol`] and [`doctor`] are
-//! programs of their own that need no running agent.
+//! [`session::Session::step`] decides; [`drive::run`] is the only loop; [`enrol`], [`losing`] and
+//! [`doctor`] are programs of their own that need no running agent.
 
 pub mod answers;
 pub mod boot;
@@ -29,8 +29,10 @@ pub mod drive;
 pub mod enrol;
 pub mod failure;
 pub mod files;
+pub mod holder;
 pub mod laptop;
 pub mod limits;
+pub mod losing;
 pub mod outbox;
 pub mod output;
 pub mod random;

@@ -30,6 +30,8 @@ pub enum Deed {
     Confirm,
     /// Say which key is the site's spare.
     MarkSpare,
+    /// Let somebody go who leaves the site; what they may do there says who may.
+    LetGo,
     /// Stop a laptop or key that is lost or stolen, or both as one report.
     ReportLost,
     /// Stop a laptop, a key or a person for another reason.
@@ -60,9 +62,10 @@ pub enum Deed {
 
 impl Deed {
     /// All deeds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Confirm,
         Self::MarkSpare,
+        Self::LetGo,
         Self::ReportLost,
         Self::Stop,
         Self::BlockSite,
@@ -83,6 +86,7 @@ impl Deed {
         match act {
             Act::ConfirmLaptop { .. } | Act::ConfirmKey { .. } => Self::Confirm,
             Act::MarkSpare { .. } => Self::MarkSpare,
+            Act::Leaver { .. } => Self::LetGo,
             Act::Stop {
                 target,
                 class,
@@ -128,6 +132,8 @@ impl Deed {
         match self {
             // At their own site: whoever confirms has read the other screen.
             Self::Confirm | Self::MarkSpare => [No, Yes, Yes, Yes, No],
+            // Of a site, by those who know who works there.
+            Self::LetGo => [No, Yes, Yes, No, No],
             // Speed beats hierarchy: what is lost is stopped by whoever misses it.
             Self::ReportLost => [Yes, Yes, Yes, Yes, No],
             Self::Stop | Self::Undo | Self::Message => [No, Yes, Yes, Yes, No],
@@ -172,6 +178,7 @@ impl Deed {
             ),
             Self::Confirm
             | Self::MarkSpare
+            | Self::LetGo
             | Self::ReportLost
             | Self::Stop
             | Self::BlockSite

@@ -38,6 +38,8 @@ mod failures;
 mod good_path;
 #[path = "service/herd.rs"]
 mod herd;
+#[path = "service/leavers.rs"]
+mod leavers;
 #[path = "service/limits.rs"]
 mod limits;
 #[path = "service/link.rs"]

@@ -130,6 +130,13 @@ pub enum Act {
         /// In the person's own words.
         note: Note,
     },
+    /// Somebody leaves the site: all their keys are out of use there.
+    Leaver {
+        /// Who.
+        person: PersonId,
+        /// In the person's own words.
+        note: Note,
+    },
     /// Show staff a line on a laptop.
     Message {
         /// The laptop.
@@ -166,6 +173,7 @@ impl Act {
             Self::Undo { .. } => "undo",
             Self::EndSession { .. } => "end-session",
             Self::MarkSpare { .. } => "mark-spare",
+            Self::Leaver { .. } => "leaver",
             Self::Message { .. } => "message",
             Self::Agree { .. } => "agree",
             Self::OpenReader { .. } => "open-reader",
@@ -181,7 +189,8 @@ impl Act {
             | Self::Revoke { note, .. }
             | Self::Undo { note, .. }
             | Self::EndSession { note, .. }
-            | Self::MarkSpare { note, .. } => note,
+            | Self::MarkSpare { note, .. }
+            | Self::Leaver { note, .. } => note,
             // The words of a message are kept with its order.
             Self::ConfirmLaptop { .. }
             | Self::ConfirmKey { .. }
@@ -229,6 +238,13 @@ pub type ActionBody = SignedAct;
 pub enum Outcome {
     /// Confirmed; it is in use.
     Confirmed,
+    /// They have left.
+    PersonLeft {
+        /// Their keys, out of use at the site from now on.
+        keys: Vec<Thumbprint>,
+        /// How many visits of theirs run, and are finished within an hour.
+        visits: u32,
+    },
     /// It is marked.
     SpareMarked {
         /// Whether it is a spare now.

@@ -146,6 +146,8 @@ pub struct KeyRow {
     pub spare: bool,
     /// Its state.
     pub state: ObjectState,
+    /// When its holder left the site.
+    pub left: Option<Timestamp>,
     /// The holds on it.
     pub holds: Vec<Hold>,
     /// When it was last used.

@@ -41,16 +41,13 @@ use wardkey_token::pin_entry::PinEntry;
 use self::authority::{Authority, Certified, Opened};
 use self::chip::{BoundChip, Chip, Proof};
 use self::ground::Ground;
-use self::lead::Lead;
 pub use self::show::words;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::holder::{Holder, Tell};
 use crate::laptop::{KeySalt, Laptop};
 use crate::random;
 use crate::trust_file::{self, Trusted};
-
-/// Somebody to tell how far it has come, a line at a time.
-pub type Tell<'a> = &'a dyn Fn(&str);
 
 /// What is to be enrolled, and with whose key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -101,7 +98,7 @@ pub async fn enrol(
     tell("asking the key service whom to trust …");
     let keyd = Client::new(&ground.root().endpoint(&config.keyd))?;
     let trusted = ground.fetch_trust(&keyd).await?;
-    let lead = Lead::find(wish.serial, &trusted)?;
+    let lead = lead::find(wish.serial, &trusted)?;
     tell(&format!(
         "security key {}: {} at {}",
         lead.serial(),
@@ -137,7 +134,10 @@ pub async fn enrol(
     let unsigned = Unsigned::new(&approval, lead.person().thumbprint());
     let phrase = Phrase::of(&unsigned.map_err(MessageError::from)?.payload_sha256());
     tell(&show::big(&phrase));
-    let approval = lead.sign(&approval, &mut pins, tell)?;
+    let purpose = format!("enrol laptop {} at {}", approval.asset, approval.site);
+    let approval = lead
+        .unlock(&purpose, &mut pins, tell)?
+        .sign(&approval, tell)?;
 
     tell("sending it to the site's authority …");
     let [ca_secret, keyd_secret] = secrets;
@@ -193,7 +193,7 @@ fn approval(
     opened: &Opened,
     proof: &Proof,
     ground: &Ground,
-    lead: &Lead,
+    lead: &Holder,
 ) -> LaptopApproval {
     let offer = opened.offer();
     let EnrolmentBinding {

@@ -10,8 +10,8 @@ use wardkey_told::LEGEND;
 pub use self::options::Options;
 pub use self::status::{StatusCommand, StatusOptions, StatusShow};
 pub use self::verbs::{
-    Agree, CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Log,
-    LogCommand, LogSource, Lost, Message, MirrorLog, Orders, PolicyCommand, ProveLog, Reason,
+    Agree, CheckLog, Confirm, ConfirmKey, ConfirmLaptop, End, Enrol, ExportLog, KeyCommand, Leaver,
+    Log, LogCommand, LogSource, Lost, Message, MirrorLog, Orders, PolicyCommand, ProveLog, Reason,
     Resume, Revoke, ServeWitness, Spare, Stop, Undo, VerifyLog, What, Who, WitnessCommand,
 };
 
@@ -88,6 +88,8 @@ pub enum Command {
     Undo(Undo),
     /// Take a laptop, a security key or a person's keys out of use, for good
     Revoke(Revoke),
+    /// Let somebody go who leaves: all their security keys
+    Leaver(Leaver),
     /// End one visit
     End(End),
     /// Show staff a line on a laptop

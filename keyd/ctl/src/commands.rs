@@ -4,6 +4,7 @@ mod agreeing;
 mod confirming;
 mod doctor;
 mod enrol;
+mod leaving;
 mod lists;
 mod log;
 mod lost;
@@ -61,6 +62,7 @@ pub async fn run(mut cli: Cli, environment: Environment) -> Result<Exit, Failure
         Command::Agree(agree) => agreeing::agree(desk, &agree).await,
         Command::Alerts => lists::alerts(desk).await,
         Command::Revoke(revoke) => stopping::revoke(desk, revoke).await,
+        Command::Leaver(leaver) => leaving::leaver(desk, leaver).await,
         Command::End(end) => stopping::end(desk, end).await,
         Command::Confirm(Confirm::Laptop(laptop)) => confirming::laptop(desk, laptop).await,
         Command::Confirm(Confirm::Key(key)) => confirming::key(desk, key).await,

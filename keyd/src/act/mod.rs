@@ -5,13 +5,14 @@
 //!
 //! # Where to start
 //!
-//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`lost`], [`spare`], [`resume`],
-//! [`undo`], [`end`], [`message`] or [`reader`]; what takes two people goes by [`agree`].
+//! [`App::act`] opens, checks the role, and hands over to [`confirm`], [`stop`], [`lost`], [`spare`],
+//! [`leaver`], [`resume`], [`undo`], [`end`], [`message`] or [`reader`]; what takes two people goes by [`agree`].
 
 pub mod agree;
 pub mod confirm;
 pub mod end;
 pub mod impact;
+pub mod leaver;
 pub mod lost;
 pub mod message;
 pub mod reader;
@@ -183,6 +184,7 @@ const fn lets_in(act: &Act) -> bool {
         | Act::Revoke { .. }
         | Act::EndSession { .. }
         | Act::MarkSpare { .. }
+        | Act::Leaver { .. }
         | Act::OpenReader { .. } => false,
     }
 }
@@ -331,6 +333,7 @@ impl App {
                 spare,
                 note: _,
             } => self.mark_spare(permitted, key, spare).await,
+            Act::Leaver { person, note: _ } => self.let_go(permitted, person).await,
             Act::OpenReader { reader_key, lasts } => {
                 self.open_reader(permitted, reader_key, lasts).await
             }
@@ -367,6 +370,7 @@ const fn object_of(act: &Act) -> Object {
             object(target)
         }
         Act::EndSession { session, .. } => Object::Session(*session),
+        Act::Leaver { person, .. } => Object::Person(*person),
         // What was named may be nothing of this site.
         Act::Undo { .. } | Act::Agree { .. } | Act::ReportLost { .. } | Act::OpenReader { .. } => {
             Object::Site

@@ -190,6 +190,7 @@ fn key_row(holds: Vec<wardkey_schemas::order::Hold>, listed: ListedKey) -> KeyRo
         role: key.role,
         spare: key.spare,
         state: key.state,
+        left: key.left,
         holds,
         last_used: listed.last_used,
     }

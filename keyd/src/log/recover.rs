@@ -253,6 +253,8 @@ impl Work for PutBack {
                 "key.issued",
                 "laptop.confirmed",
                 "key.confirmed",
+                "key.spare-marked",
+                "person.left",
                 "resumed",
             ];
             if let Some(event) = again.iter().find(|event| **event == entry.event) {

@@ -43,6 +43,8 @@ pub struct StaffKey {
     pub state: ObjectState,
     /// Whether it is that site's spare.
     pub spare: bool,
+    /// When its holder left that site.
+    pub left: Option<Timestamp>,
     /// SHA-256 of the certificate for that site, once it is issued.
     pub certificate: Option<Sha256>,
     /// The check phrase of its enrolment.
@@ -60,7 +62,7 @@ macro_rules! key_columns {
          (select h.holds from person h where h.person_id = k.person_id) as k_person_holds, \
          (select h.drains from person h where h.person_id = k.person_id) as k_person_drains, \
          k.version as k_version, g.site as g_site, g.role as g_role, \
-         g.state as g_state, g.spare as g_spare, g.certificate_sha256 as g_certificate_sha256, \
+         g.state as g_state, g.spare as g_spare, g.left_at as g_left_at, g.certificate_sha256 as g_certificate_sha256, \
          g.phrase as g_phrase, g.approved_by as g_approved_by"
     };
 }
@@ -82,6 +84,7 @@ pub(super) struct StaffKeyRow {
     g_role: String,
     g_state: String,
     g_spare: i64,
+    g_left_at: Option<i64>,
     g_certificate_sha256: Option<Vec<u8>>,
     g_phrase: String,
     g_approved_by: Vec<u8>,
@@ -108,6 +111,10 @@ impl TryFrom<StaffKeyRow> for StaffKey {
             role: grant("role").text(&row.g_role)?,
             state: grant("state").word(&row.g_state)?,
             spare: row.g_spare != 0,
+            left: row
+                .g_left_at
+                .map(|at| grant("left_at").time(at))
+                .transpose()?,
             certificate: certificate
                 .map(|sha256| grant("certificate_sha256").fixed(sha256))
                 .transpose()?,
@@ -524,6 +531,9 @@ impl Tx {
     /// The second statement of every renewal: the key in control, and none that was in control
     /// before is stopped.
     ///
+    /// A key that was revoked has a hold that is never lifted. One that is out of use without a hold
+    /// is that of somebody who has left, and their visit is finished.
+    ///
     /// Only the one in control is taken. A stop of another takes the laptop's row first, which the
     /// renewal holds by now: one of the two waits for the other all the same.
     ///
@@ -539,9 +549,9 @@ impl Tx {
         let rows = execute!(
             self,
             "update staff_key set last_used_at = $2 \
-             where key = $1 and revoked = 0 and holds = 0 and not exists \
+             where key = $1 and holds = 0 and not exists \
              (select 1 from session_key x join staff_key other on other.key = x.key \
-              where x.session_id = $3 and (other.revoked = 1 or other.holds > 0))",
+              where x.session_id = $3 and other.holds > 0)",
             key.as_bytes().as_slice(),
             now.millis(),
             session.as_bytes().as_slice()

@@ -29,6 +29,7 @@ mod guards;
 pub mod holds;
 pub mod impact;
 pub mod keys;
+pub mod leavers;
 pub mod logs;
 pub mod notifications;
 pub mod orders;

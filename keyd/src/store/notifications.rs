@@ -34,7 +34,7 @@ pub(super) fn noted(draft: &Draft) -> Option<Noted> {
         // The end of one visit stops nothing.
         ("session", _) => return None,
         (_, "stopped") if is_lost(draft) => NotifiedEvent::Lost,
-        (_, "stopped" | "revoked") => NotifiedEvent::Stopped,
+        (_, "stopped" | "revoked" | "left") => NotifiedEvent::Stopped,
         (_, "resumed" | "reinstated") => NotifiedEvent::Reinstated,
         ("alert", "spare-key-used") => NotifiedEvent::SpareKeyUsed,
         ("alert", _) => NotifiedEvent::Alert,

@@ -255,13 +255,14 @@ impl Tx {
         Ok(erased)
     }
 
-    /// What others typed when they stopped this person's keys, or did something else to them.
+    /// What others typed when they stopped this person or their keys, or did something else to them.
     async fn erase_notes_about(&mut self, person: PersonId) -> Result<(u64, u64), StoreError> {
         let id = person.as_bytes().as_slice();
         let notes = execute!(
             self,
-            "update hold set note = '' where target_kind = 'key' and note <> '' \
-             and target in (select key from staff_key where person_id = $1)",
+            "update hold set note = '' where note <> '' and ((target_kind = 'person' \
+             and target = $1) or (target_kind = 'key' \
+             and target in (select key from staff_key where person_id = $1)))",
             id
         )?;
         let keys: Vec<(Vec<u8>,)> = fetch!(
@@ -271,15 +272,19 @@ impl Tx {
             "select key from staff_key where person_id = $1",
             id
         )?;
-        let mut details = 0_u64;
+        let mut targets = vec![format!("person {person}")];
         for (key,) in keys {
             let key: wardkey_schemas::key::Thumbprint = Column("staff_key", "key").fixed(&key)?;
+            targets.push(format!("key {key}"));
+        }
+        let mut details = 0_u64;
+        for target in targets {
             let entries: Vec<(String,)> = fetch!(
                 self,
                 fetch_all,
                 (String,),
                 "select entry from audit where target = $1",
-                format!("key {key}").as_str()
+                target.as_str()
             )?;
             for (entry,) in entries {
                 let entry: serde_json::Value = Column("audit", "entry").json(&entry)?;

@@ -71,8 +71,8 @@ pub struct Session {
     pub generation: Generation,
     /// The key in control.
     pub key: Thumbprint,
-    /// One of its keys, in control now or before, that is revoked, or on which or on whose holder a
-    /// hold stands that acts at once.
+    /// One of its keys, in control now or before, on which or on whose holder a hold stands that acts
+    /// at once.
     pub stopped_key: Option<Thumbprint>,
     /// The room.
     pub room: RoomId,
@@ -246,7 +246,7 @@ impl Store {
                  (select k.key from session_key x join staff_key k on k.key = x.key \
                   join person p on p.person_id = k.person_id \
                   where x.session_id = s.session_id \
-                  and (k.revoked = 1 or k.holds > 0 or p.holds > 0) \
+                  and (k.holds > 0 or p.holds > 0) \
                   order by k.key limit 1) as stopped_key, s.room_id, s.activation_sha256, s.hard_end, s.seq, \
                  s.renew_nonce_hash, s.answered_request, s.lease, s.reset_count, \
                  s.restart_count, s.anchor_clock, s.anchor_at, s.last_clock, s.finish, \

@@ -86,6 +86,10 @@ impl Things {
                 spare: true,
                 note: note(),
             },
+            Act::Leaver {
+                person: self.person.id,
+                note: note(),
+            },
             Act::ReportLost {
                 laptop: Some(self.laptop.asset.clone()),
                 key: Some(self.person.token.serial),
@@ -151,6 +155,7 @@ const fn may(role: Role, act: &Act) -> bool {
             }
             HoldClass::Revoked => false,
         },
+        Act::Leaver { .. } => matches!(role, Role::Lead | Role::SecurityOfficer),
         Act::ReportLost { .. } => LEADING.matches(role) || matches!(role, Role::Staff),
         Act::Revoke { .. } => matches!(role, Role::SecurityOfficer | Role::NationalAdministrator),
         Act::OpenReader { .. } => true,
@@ -163,6 +168,7 @@ const fn elsewhere(act: &Act) -> Option<Code> {
         Act::ConfirmLaptop { .. }
         | Act::ConfirmKey { .. }
         | Act::MarkSpare { .. }
+        | Act::Leaver { .. }
         | Act::Stop { .. }
         | Act::ReportLost { .. }
         | Act::Resume { .. }

@@ -202,7 +202,7 @@ impl Database {
             "select count(*) from session s join device d on d.device_id = s.device_id \
              join staff_key k on k.key = s.key join person p on p.person_id = k.person_id \
              join site t on t.site = s.site cross join nation n where s.ended_at is null \
-             and (d.holds > 0 or d.state <> 'active' or k.holds > 0 or k.revoked = 1 \
+             and (d.holds > 0 or d.state <> 'active' or k.holds > 0 \
              or p.holds > 0 or t.holds > 0 or n.holds > 0)",
         )
         .await;
@@ -230,7 +230,15 @@ impl Database {
              where x.session_id = s.session_id and x.key = s.key) \
              or (s.ended_at is null and exists (select 1 from session_key x \
              join staff_key k on k.key = x.key where x.session_id = s.session_id \
-             and (k.holds > 0 or k.revoked = 1)))",
+             and k.holds > 0))",
+        )
+        .await;
+        none(
+            "a key that is out of use for good was revoked by a hold, or its holder has left",
+            "select count(*) from staff_key k where k.revoked = 1 and not exists (select 1 \
+             from hold h where h.class = 'revoked' and h.target in (k.key, k.person_id)) \
+             and not exists (select 1 from key_grant g where g.key = k.key \
+             and g.left_at is not null)",
         )
         .await;
         none(

@@ -206,6 +206,7 @@ fn agreed_holds(
         | Act::Stop { .. }
         | Act::ReportLost { .. }
         | Act::MarkSpare { .. }
+        | Act::Leaver { .. }
         | Act::Revoke { .. }
         | Act::EndSession { .. }
         | Act::Message { .. }

@@ -14,6 +14,7 @@ mod calendar;
 mod certificates;
 mod crashes;
 mod impostor;
+mod losses;
 mod moves;
 mod network;
 mod older_disk;

@@ -437,6 +437,22 @@ pub struct Revoke {
     pub watch: bool,
 }
 
+/// Letting somebody go who leaves the site.
+///
+/// All their security keys are out of use at your site from that moment on; a running visit may
+/// finish, within an hour. Keys that they use at no other site can be enrolled for somebody else. Team
+/// leads do this for staff and leads, security officers for everybody. Somebody who must be stopped at
+/// once has their security keys stopped or revoked instead.
+#[derive(Args, Debug)]
+pub struct Leaver {
+    /// The serial number printed on one of their security keys, or their number from `wardkey keys`
+    #[arg(value_name = "PERSON")]
+    pub person: Typed,
+    /// In your own words, for the record; no names of patients
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Note>,
+}
+
 /// Ending a visit.
 ///
 /// Nothing is stopped for longer: the next visit can begin at once. Staff end their own visits,

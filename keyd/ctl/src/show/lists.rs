@@ -93,7 +93,11 @@ pub fn keys(rows: &[KeyRow], times: &Times) -> String {
             } else {
                 row.role.to_string()
             },
-            row.state.to_string(),
+            if row.left.is_some() {
+                format!("{} (left)", row.state)
+            } else {
+                row.state.to_string()
+            },
             classes(&row.holds),
             row.firmware.to_string(),
             times.both_or_never(row.last_used),
@@ -241,6 +245,7 @@ mod tests {
             role: Role::Staff,
             spare: false,
             state: ObjectState::Active,
+            left: None,
             holds: Vec::new(),
             last_used: None,
         }

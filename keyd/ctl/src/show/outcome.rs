@@ -16,6 +16,7 @@ pub const fn exit(outcome: &Outcome) -> Exit {
     match outcome {
         Outcome::WaitsForSecondPerson { .. } => Exit::NeedsApproval,
         Outcome::Confirmed
+        | Outcome::PersonLeft { .. }
         | Outcome::SpareMarked { .. }
         | Outcome::Stopped { .. }
         | Outcome::ReportedLost { .. }
@@ -32,6 +33,18 @@ pub fn outcome(answer: &ActionAnswer, name: &str, times: &Times) -> String {
     let mut line = |words: String| text.line(words);
     match &answer.outcome {
         Outcome::Confirmed => line(format!("{name} is confirmed and can be used")),
+        Outcome::PersonLeft { keys, visits } => {
+            let count = keys.len();
+            line(format!(
+                "{name} has left: {count} security keys open nothing here any more"
+            ));
+            if *visits > 0 {
+                line(format!("  visits     {visits} run, and end within an hour"));
+            }
+            line(
+                "  take the security keys back; each can be enrolled for somebody else".to_owned(),
+            );
+        }
         Outcome::SpareMarked { spare: true } => {
             line(format!(
                 "{name} is the site's spare: each use of it is told"
@@ -107,6 +120,7 @@ pub fn next_person(answer: &ActionAnswer) -> Option<String> {
             "a second person agrees with their own security key:\n  wardkey agree {request}"
         )),
         Outcome::Confirmed
+        | Outcome::PersonLeft { .. }
         | Outcome::SpareMarked { .. }
         | Outcome::Stopped { .. }
         | Outcome::ReportedLost { .. }
@@ -121,6 +135,9 @@ pub fn next_person(answer: &ActionAnswer) -> Option<String> {
 pub fn json(answer: &ActionAnswer) -> Value {
     let outcome = match &answer.outcome {
         Outcome::Confirmed => json!({ "result": "confirmed" }),
+        Outcome::PersonLeft { keys, visits } => {
+            json!({ "result": "person-left", "keys": keys, "visits": visits })
+        }
         Outcome::SpareMarked { spare } => json!({ "result": "spare-marked", "spare": spare }),
         Outcome::Stopped { hold, orders } => {
             json!({ "result": "stopped", "hold": hold, "orders": orders })
@@ -164,6 +181,7 @@ pub fn orders(outcome: &Outcome) -> &[OrderSent] {
         | Outcome::MessageSent { orders }
         | Outcome::SessionEnded { orders } => orders,
         Outcome::Confirmed
+        | Outcome::PersonLeft { .. }
         | Outcome::SpareMarked { .. }
         | Outcome::WaitsForSecondPerson { .. }
         | Outcome::ReaderOpened { .. } => &[],

@@ -33,6 +33,7 @@ fn key(number: u8, serial: u32, state: ObjectState) -> KeyRow {
         role: Role::Staff,
         spare: false,
         state,
+        left: None,
         holds: Vec::new(),
         last_used: None,
     }

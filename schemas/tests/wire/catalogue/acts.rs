@@ -149,6 +149,13 @@ pub(super) fn actions() -> Cases<Action> {
             }),
         ),
         (
+            "leaver",
+            action(Act::Leaver {
+                person: person(),
+                note: note("Last day."),
+            }),
+        ),
+        (
             "open-reader",
             action(Act::OpenReader {
                 reader_key: Signer::Reader.public(),
@@ -179,6 +186,13 @@ pub(super) fn answers() -> Cases<ActionAnswer> {
     };
     vec![
         ("confirmed", answer(Outcome::Confirmed)),
+        (
+            "person-left",
+            answer(Outcome::PersonLeft {
+                keys: vec![Signer::Staff.thumbprint()],
+                visits: 1,
+            }),
+        ),
         ("spare-marked", answer(Outcome::SpareMarked { spare: true })),
         (
             "stopped",

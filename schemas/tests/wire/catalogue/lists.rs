@@ -84,6 +84,7 @@ pub(super) fn answers() -> Cases<Answer> {
         role: Role::Staff,
         spare: false,
         state: ObjectState::Pending,
+        left: None,
         holds: Vec::new(),
         last_used: None,
     };

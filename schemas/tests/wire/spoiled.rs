@@ -20,8 +20,6 @@ const OPTIONAL: &[&str] = &[
     "ended_at",
     "event_log",
     "finish",
-    "key",
-    "laptop",
     "last_seen",
     "last_used",
     "moved_from",

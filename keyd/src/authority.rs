@@ -126,6 +126,7 @@ impl Deed {
         }
     }
 
+    #[expect(clippy::match_same_arms, reason = "a table is read line by line")]
     /// The table. Columns: staff, lead, security officer, national administrator, auditor.
     const fn row(self) -> [May; 5] {
         use May::{No, Own, WithSecond, Yes};

@@ -100,7 +100,7 @@ impl App {
     ) -> Result<Sealed<Status>, Failure> {
         Self::require_same_device(device, request.device, request.generation)?;
         let holds = self.holds_over(device).await?;
-        let alert = self.lost_and_seen(device, &holds, now)?;
+        let alert = LostAndSeen::of(device, &holds, now)?;
         let status = Status {
             device: device.id,
             nonce: request.nonce,
@@ -138,28 +138,6 @@ impl App {
         holds.truncate(limits::HOLDS);
         Ok(holds)
     }
-
-    /// A laptop that was lost or stolen speaks: people are told, once for each loss.
-    fn lost_and_seen(
-        &self,
-        device: &Device,
-        holds: &[Hold],
-        now: Timestamp,
-    ) -> Result<Option<LostAndSeen>, Failure> {
-        let lost = holds
-            .iter()
-            .find(|hold| matches!(hold.class, HoldClass::Lost | HoldClass::Stolen));
-        lost.map(|hold| {
-            Ok(LostAndSeen {
-                id: AlertId::from_random(random::bytes()?),
-                at: now,
-                device: device.id,
-                site: device.site.clone(),
-                hold: *hold,
-            })
-        })
-        .transpose()
-    }
 }
 
 struct LostAndSeen {
@@ -171,6 +149,23 @@ struct LostAndSeen {
 }
 
 impl LostAndSeen {
+    /// A laptop that was lost or stolen speaks: people are told, once for each loss.
+    fn of(device: &Device, holds: &[Hold], now: Timestamp) -> Result<Option<Self>, Failure> {
+        let lost = holds
+            .iter()
+            .find(|hold| matches!(hold.class, HoldClass::Lost | HoldClass::Stolen));
+        lost.map(|hold| {
+            Ok(Self {
+                id: AlertId::from_random(random::bytes()?),
+                at: now,
+                device: device.id,
+                site: device.site.clone(),
+                hold: *hold,
+            })
+        })
+        .transpose()
+    }
+
     async fn tell(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let alert = NewAlert {
             id: self.id,

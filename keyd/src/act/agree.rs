@@ -46,6 +46,10 @@ impl App {
     }
 
     /// Does what waits, now that a second person has agreed.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever takes two people is named; nothing else is asked for"
+    )]
     pub(super) async fn agree(
         self: &Arc<Self>,
         second: &Permitted,
@@ -158,6 +162,10 @@ struct Ask {
 impl Work for Ask {
     type Out = Outcome;
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever takes two people is named; nothing else is asked for"
+    )]
     async fn run(&mut self, tx: &mut Tx) -> Result<Outcome, StoreError> {
         self.permitted.take_nonce(tx).await?;
         // Whoever could not do it with a second person is told so now.

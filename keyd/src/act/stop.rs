@@ -32,6 +32,9 @@ const STOPS_MOST: i64 = 3;
 /// The time in which they are counted.
 const STOPS_WITHIN: Seconds = Seconds::new(600);
 
+/// The same in milliseconds: one alert a person and window.
+const STOPS_WINDOW: i64 = 600_000;
+
 impl App {
     pub(super) async fn stop(
         self: &Arc<Self>,
@@ -185,7 +188,7 @@ impl Stopping {
                 let stops = tx.stops_by(person, now.minus(STOPS_WITHIN)).await?;
                 if stops > STOPS_MOST {
                     let detail = format!("{stops} at once within ten minutes");
-                    let window = now.millis() / i64::from(STOPS_WITHIN.number()) / 1000;
+                    let window = now.millis().checked_div(STOPS_WINDOW).unwrap_or_default();
                     let once = format!("{person} {window}");
                     let object = Object::Person(person);
                     let alert = alert(AlertKind::ManyStops, object, &detail, &once);

@@ -221,7 +221,7 @@ async fn captured() -> (Case, wardkey_ca::journal::Intent) {
 
 #[tokio::test]
 async fn an_intent_for_which_nobody_waits_any_more_is_given_up_and_that_is_written_down() {
-    let (mut case, mut intent) = captured().await;
+    let (mut case, mut intent) = Box::pin(captured()).await;
     intent.at = now().minus(Seconds::new(7200));
     let journal = case.app.journal();
     wardkey_ca::journal::Ledger::intend(journal, &intent)
@@ -244,7 +244,7 @@ async fn an_intent_for_which_nobody_waits_any_more_is_given_up_and_that_is_writt
 
 #[tokio::test]
 async fn an_intent_that_would_not_give_what_was_announced_is_given_up() {
-    let (case, mut intent) = captured().await;
+    let (case, mut intent) = Box::pin(captured()).await;
     let Planned { tbs_sha256, .. } = &mut intent.planned[1];
     *tbs_sha256 = Sha256::of(b"another certificate");
     let journal = case.app.journal();

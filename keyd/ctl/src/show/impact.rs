@@ -7,7 +7,7 @@ use super::lists;
 use crate::text::Text;
 use crate::times::Times;
 
-/// Visits that are named one by one; of more, the number says enough.
+/// Visits that are listed one by one; of more, the number says enough.
 const NAMED: usize = 20;
 
 /// The impact in words.
@@ -30,10 +30,10 @@ pub fn impact(impact: &Impact, mode: Mode, times: &Times) -> String {
             times.both(visit.ends_by)
         ));
     }
-    let named = impact.touched.len().min(NAMED);
-    let more = u64::try_from(named).map_or(0, |named| impact.visits.saturating_sub(named));
-    if more > 0 {
-        text.line(format_args!("  and {more} more"));
+    let listed = impact.touched.len().min(NAMED);
+    let others = u64::try_from(listed).map_or(0, |shown| impact.visits.saturating_sub(shown));
+    if others > 0 {
+        text.line(format_args!("  and {others} more"));
     }
     for (count, one, many) in [
         (impact.laptops, "laptop", "laptops"),

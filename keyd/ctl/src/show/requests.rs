@@ -22,6 +22,10 @@ pub fn target(target: &Target) -> String {
 }
 
 /// What is asked for, in a line.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else is asked for is told by its word"
+)]
 pub fn what(act: &Act) -> String {
     match act {
         Act::Stop {
@@ -43,16 +47,6 @@ pub fn what(act: &Act) -> String {
     }
 }
 
-/// The words of whoever asked.
-fn note(act: &Act) -> Option<&str> {
-    match act {
-        Act::Stop { note, .. } | Act::Resume { note, .. } if !note.as_str().is_empty() => {
-            Some(note.as_str())
-        }
-        _ => None,
-    }
-}
-
 /// One request with everything that is known of it.
 pub fn request(row: &RequestRow, act: &VerifiedAct, times: &Times) -> String {
     let mut text = Text::default();
@@ -63,8 +57,8 @@ pub fn request(row: &RequestRow, act: &VerifiedAct, times: &Times) -> String {
         "  asked by   {} ({role} at {site})",
         shown(row.name.as_str())
     ));
-    if let Some(note) = note(&act.action().act) {
-        text.line(format_args!("  because    {}", shown(note)));
+    if let Some(note) = act.action().act.note() {
+        text.line(format_args!("  because    {}", shown(note.as_str())));
     }
     text.line(format_args!("  waits till {}", times.both(row.expires_at)));
     text.line(format_args!("  act        {}", act.sha256()));

@@ -49,9 +49,9 @@ fn the_table_is_the_one_in_the_book() {
         assert_eq!(incident, [None, lead, both, both, None]);
         for class in [HoldClass::Misuse, HoldClass::Maintenance, HoldClass::Other] {
             let (lead, officer) = match by {
-                NATIONAL => (None, both),
-                OFFICER => (both, Alone),
-                _ => (Alone, Alone),
+                Role::NationalAdministrator => (None, both),
+                Role::SecurityOfficer => (both, Alone),
+                Role::Staff | Role::Lead | Role::Auditor => (Alone, Alone),
             };
             assert_eq!(weights(class, by), [None, lead, officer, Alone, None]);
         }

@@ -119,18 +119,12 @@ impl Things {
     }
 }
 
-/// Those who lead at a site, in one word.
-struct Leading;
-
-const LEADING: Leading = Leading;
-
-impl Leading {
-    const fn matches(&self, role: Role) -> bool {
-        matches!(
-            role,
-            Role::Lead | Role::SecurityOfficer | Role::NationalAdministrator
-        )
-    }
+/// Those who lead at a site, or at all of them.
+const fn leads(role: Role) -> bool {
+    matches!(
+        role,
+        Role::Lead | Role::SecurityOfficer | Role::NationalAdministrator
+    )
 }
 
 /// The table, in its own words: what a role may do at its own site.
@@ -144,19 +138,17 @@ const fn may(role: Role, act: &Act) -> bool {
         | Act::Undo { .. }
         | Act::Message { .. }
         | Act::Agree { .. }
-        | Act::EndSession { .. } => LEADING.matches(role),
+        | Act::EndSession { .. } => leads(role),
         // Of laptops and keys; what reaches further has a table of its own.
         Act::Stop { class, .. } => match class {
-            HoldClass::Lost | HoldClass::Stolen => {
-                LEADING.matches(role) || matches!(role, Role::Staff)
-            }
+            HoldClass::Lost | HoldClass::Stolen => leads(role) || matches!(role, Role::Staff),
             HoldClass::Incident | HoldClass::Misuse | HoldClass::Maintenance | HoldClass::Other => {
-                LEADING.matches(role)
+                leads(role)
             }
             HoldClass::Revoked => false,
         },
         Act::Leaver { .. } => matches!(role, Role::Lead | Role::SecurityOfficer),
-        Act::ReportLost { .. } => LEADING.matches(role) || matches!(role, Role::Staff),
+        Act::ReportLost { .. } => leads(role) || matches!(role, Role::Staff),
         Act::Revoke { .. } => matches!(role, Role::SecurityOfficer | Role::NationalAdministrator),
         Act::OpenReader { .. } => true,
     }

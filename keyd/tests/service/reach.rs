@@ -111,7 +111,7 @@ async fn second_key(world: &World, person: &Person) -> Person {
 }
 
 #[tokio::test]
-async fn a_person_is_stopped_with_all_their_keys_at_every_site() {
+pub(crate) async fn a_person_is_stopped_with_all_their_keys_at_every_site() {
     on_each_engine(async |world| {
         let fleet = &world.fleet;
         let (people, far) = (fleet.first(), fleet.second());
@@ -201,7 +201,7 @@ async fn whoever_leaves_for_good_leaves_with_all_their_keys() {
 }
 
 #[tokio::test]
-async fn one_officer_blocks_every_start_of_a_site_and_running_calls_finish() {
+pub(crate) async fn one_officer_blocks_every_start_of_a_site_and_running_calls_finish() {
     on_each_engine(async |world| {
         let (fleet, people) = (&world.fleet, world.fleet.first());
         let (running, idle) = (
@@ -322,7 +322,7 @@ async fn ending_the_calls_of_a_whole_site_takes_two_people() {
 }
 
 #[tokio::test]
-async fn whatever_is_national_takes_two_national_administrators() {
+pub(crate) async fn whatever_is_national_takes_two_national_administrators() {
     on_each_engine(async |world| {
         let fleet = &world.fleet;
         let people = fleet.first();
@@ -432,7 +432,7 @@ async fn national_administrators_act_at_every_site_and_what_they_stop_no_site_fr
 }
 
 #[tokio::test]
-async fn an_everyday_stop_is_taken_back_by_whoever_placed_it_and_soon() {
+pub(crate) async fn an_everyday_stop_is_taken_back_by_whoever_placed_it_and_soon() {
     on_each_engine(async |world| {
         let (fleet, people) = (&world.fleet, world.fleet.first());
         let (lead, second, officer) = (&people.leads[0], &people.leads[1], &people.officer);
@@ -557,7 +557,7 @@ fn wanted(role: Role, target: &Target, class: HoldClass, mode: Mode) -> Result<b
             Ok(mode == Mode::AfterThisCall)
         }
         Target::Nation if role == national => Ok(false),
-        _ => no,
+        Target::Site { .. } | Target::Nation | Target::Laptop { .. } | Target::Key { .. } => no,
     }
 }
 
@@ -660,9 +660,10 @@ async fn no_visit_slips_between_a_wide_stop_and_the_starts_and_renewals_at_the_s
             let act = stop(target.clone(), HoldClass::Other, Mode::Immediate);
             let stopping = async {
                 let outcome = fleet.act(one, act).await.unwrap().outcome;
-                match outcome {
-                    Outcome::Stopped { .. } => outcome,
-                    asked => fleet.agree(other, &asked).await.unwrap().outcome,
+                if matches!(outcome, Outcome::Stopped { .. }) {
+                    outcome
+                } else {
+                    fleet.agree(other, &outcome).await.unwrap().outcome
                 }
             };
             let starts = join_all(bodies.iter().map(|body| fleet.activate(body)));

@@ -152,7 +152,7 @@ async fn a_laptops_entry_moves_with_its_holds_and_its_state() {
                         HoldClass::Other,
                         Mode::AfterThisCall,
                     )
-                    .await
+                    .await;
                 }
                 1 => hold(store, 2, target.clone(), HoldClass::Lost, Mode::Immediate).await,
                 2 => lift(store, 2, target.clone()).await,

@@ -111,11 +111,11 @@ pub(crate) async fn each_line_vouches_for_its_own_people_and_nobody_for_themselv
         let vouchers = Role::ALL.into_iter();
         for voucher in vouchers.filter(|role| *role != Role::NationalAdministrator) {
             for new in Role::ALL {
-                let may = match (voucher, new) {
+                let may = matches!(
+                    (voucher, new),
                     (Role::Lead, Role::Staff | Role::Lead)
-                    | (Role::SecurityOfficer, Role::SecurityOfficer | Role::Auditor) => true,
-                    _ => false,
-                };
+                        | (Role::SecurityOfficer, Role::SecurityOfficer | Role::Auditor)
+                );
                 let by = people.with(voucher);
                 let theirs = key_offer(world, &people.site, new_holder(new, by))
                     .await

@@ -197,6 +197,16 @@ fn known(code: Code) -> Option<Known> {
         StatusChangesGone => {
             Here(&[crate::status_lists::a_stop_is_published_and_followed_by_whoever_has_the_list])
         }
+        PersonSuspended => Here(&[crate::reach::a_person_is_stopped_with_all_their_keys_at_every_site]),
+        SiteSuspended => Here(&[
+            crate::reach::one_officer_blocks_every_start_of_a_site_and_running_calls_finish,
+        ]),
+        NationSuspended => Here(&[
+            crate::reach::whatever_is_national_takes_two_national_administrators,
+        ]),
+        UndoNotPossible => Here(&[
+            crate::reach::an_everyday_stop_is_taken_back_by_whoever_placed_it_and_soon,
+        ]),
         _ => return None,
     })
 }

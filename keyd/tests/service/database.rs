@@ -19,7 +19,9 @@ pub(crate) fn administrator() -> Option<String> {
 pub(crate) async fn fresh_postgres(admin: &str) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("service_{}_{number}", std::process::id());
+    // A server that lives long has databases of processes that had the same number.
+    let at = wardkey_fleet::now().millis();
+    let name = format!("service_{at}_{}_{number}", std::process::id());
     let pool = PgPool::connect(admin).await.unwrap();
     sqlx::query(AssertSqlSafe(format!("create database {name}")))
         .execute(&pool)

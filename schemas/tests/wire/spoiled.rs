@@ -22,6 +22,7 @@ const OPTIONAL: &[&str] = &[
     "finish",
     "last_seen",
     "last_used",
+    "left",
     "moved_from",
     "own",
     "previous",

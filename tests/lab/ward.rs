@@ -208,7 +208,7 @@ impl Ward {
         match (asked.code(), request) {
             (0, _) => {}
             (3, Some(request)) => {
-                let agree = ["resume", target, "--request", request];
+                let agree = ["agree", request];
                 self.world.wardkey_done(&lead, &agree)?;
             }
             (code, _) => {

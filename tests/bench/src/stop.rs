@@ -80,7 +80,7 @@ fn resume(scene: &mut Scene) -> Result<(), Failure> {
     let request = answer.pointer("/outcome/request").and_then(Value::as_str);
     match (asked.code(), request) {
         (3, Some(request)) => {
-            let agree = ["resume", LAPTOP, "--request", request];
+            let agree = ["agree", request];
             scene.world.wardkey_done(&scene.lead, &agree)?;
         }
         (_, _) => require_done(&asked, "resume")?,

@@ -62,7 +62,7 @@ fn an_older_disk_stays_stopped_until_two_people_and_a_new_enrolment_let_it_in() 
     let asked = ward.world.wardkey(&officer, &["resume", TAG]).unwrap();
     let asked = asked.json();
     let request = asked.pointer("/outcome/request").unwrap();
-    let words = ["resume", TAG, "--request", request.as_str().unwrap()];
+    let words = ["agree", request.as_str().unwrap()];
     ward.world.wardkey_done(&lead, &words).unwrap();
     let said = ward.try_activate();
     assert_eq!((said.code(), code(&said).as_str()), (2, "GATE_SEALED"));

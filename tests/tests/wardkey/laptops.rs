@@ -106,7 +106,7 @@ fn a_stop_is_watched_until_the_laptop_says_that_it_stopped() {
     assert_eq!(asked.code(), 3, "{}{}", asked.out, asked.err);
     let answer = asked.json();
     let request = answer["outcome"]["request"].as_str().unwrap();
-    let agree = ["resume", TAG, "--request", request, "--watch"];
+    let agree = ["agree", request, "--watch"];
     let resumed = done(&desk.world.wardkey(&officer, &agree).unwrap());
     assert_eq!(resumed["outcome"]["remaining"], json!([]));
     assert_eq!(resumed["orders"][0]["result"], "resumed");

@@ -127,7 +127,8 @@ impl House {
         };
         let signer = below(Profile::BundleSigner);
         let service = below(Profile::ServiceAuthority { realm: realm() });
-        let sites: Vec<(SiteCode, Authority)> = [site(), other_site()]
+        let national = SiteCode::NATIONAL.parse().unwrap();
+        let sites: Vec<(SiteCode, Authority)> = [site(), other_site(), national]
             .into_iter()
             .map(|site| {
                 let authority = below(Profile::SiteAuthority {

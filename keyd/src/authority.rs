@@ -17,7 +17,7 @@ pub enum May {
     Yes,
     /// Only in their own visit.
     Own,
-    /// Once a second person has agreed: [`may_agree`] says who.
+    /// Once a second person has agreed: [`Deed::may_agree`] says who.
     WithSecond,
     /// No.
     No,
